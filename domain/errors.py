@@ -1,0 +1,122 @@
+"""Every failure that Perdure names.
+
+PerdureError
+├── CallerError                 the one who asked can mend it; HTTP shows it as a problem
+│   ├── InvalidRequest          422
+│   ├── Unauthorized            401
+│   ├── Forbidden               403
+│   ├── NotFound                404
+│   ├── Conflict                409
+│   └── TooLarge                413
+├── ModelMistake                the model's own; it reads the message as its tool result
+├── WorldError                  the world's; Temporal retries it, after `retry_after_seconds` where known
+│   ├── ProviderUnavailable     429, 5xx, 529, timeouts and lost connections of a language model
+│   ├── StorageUnavailable      Postgres or the blob store
+│   ├── RemoteUnavailable       a git remote
+│   └── SandboxUnavailable      the sandbox could not be started
+├── Fenced                      a newer attempt or generation owns the workspace; this one must stop
+└── RunStopped                  the run cannot go on: `next_step` says what a person can do
+    ├── ProviderRefused         wrong key, unknown model, bad request, content policy
+    ├── ContextTooLong          the conversation does not fit the model's window
+    ├── RepositoryRefused       it does not exist, is not allowed, or has no such ref
+    ├── SandboxRefused          the host cannot contain commands as configured
+    ├── WorkRefused             what would be published breaks a rule
+    └── OutOfSpace              the disk or a cap on it is full
+"""
+
+
+class PerdureError(Exception):
+    """`message` says what was wrong, `next_step` what to do about it."""
+
+    def __init__(self, message: str, next_step: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.next_step = next_step
+
+
+class CallerError(PerdureError):
+    pass
+
+
+class InvalidRequest(CallerError):
+    pass
+
+
+class Unauthorized(CallerError):
+    pass
+
+
+class Forbidden(CallerError):
+    pass
+
+
+class NotFound(CallerError):
+    pass
+
+
+class Conflict(CallerError):
+    pass
+
+
+class TooLarge(CallerError):
+    pass
+
+
+class ModelMistake(PerdureError):
+    pass
+
+
+class WorldError(PerdureError):
+    """`retry_after_seconds` is the wait that the other side asked for, if it did."""
+
+    def __init__(self, message: str, next_step: str = "", retry_after_seconds: float | None = None) -> None:
+        super().__init__(message, next_step)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ProviderUnavailable(WorldError):
+    pass
+
+
+class StorageUnavailable(WorldError):
+    pass
+
+
+class RemoteUnavailable(WorldError):
+    pass
+
+
+class SandboxUnavailable(WorldError):
+    pass
+
+
+class Fenced(PerdureError):
+    pass
+
+
+class RunStopped(PerdureError):
+    pass
+
+
+class ProviderRefused(RunStopped):
+    pass
+
+
+class ContextTooLong(RunStopped):
+    pass
+
+
+class RepositoryRefused(RunStopped):
+    pass
+
+
+class SandboxRefused(RunStopped):
+    pass
+
+
+class WorkRefused(RunStopped):
+    pass
+
+
+class OutOfSpace(RunStopped):
+    pass

@@ -1,0 +1,116 @@
+"""What a user asked for, from start to result."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from domain.approval import Plan
+from domain.limits import Limits
+from domain.model import Usage
+from domain.repository import PublishedWork, RepositorySpec
+from domain.value import Value
+
+RunStatus = Literal["queued", "running", "waiting", "paused", "completed", "failed", "cancelled"]
+WaitingFor = Literal[
+    "plan_approval",
+    "tool_approval",
+    "publish_approval",
+    "human_answer",
+    "limit",
+    "provider",
+    "host",
+    "ci",
+    "worker",
+    "capacity",
+    "dependency",
+    "child",
+    "storage",
+    "stuck",
+    "effect_in_doubt",
+]
+Phase = Literal["open", "plan", "work", "verify", "publish"]
+Publish = Literal["none", "branch"]
+TASK_MAX_CHARACTERS = 200_000
+
+
+class RunSpec(Value):
+    """A run as it was asked for."""
+
+    task: str = Field(min_length=1, max_length=TASK_MAX_CHARACTERS)
+    repository: RepositorySpec | None = None
+    agent: str = "coder"
+    model: str | None = None
+    plan: bool = True
+    plan_approval: bool = False
+    tool_policy: str = "default"
+    publish: Publish = "branch"
+    publish_approval: bool = False
+    verify: tuple[str, ...] = Field(default=(), max_length=20)
+    setup: str | None = Field(default=None, max_length=10_000)
+    """A command run once before the first turn."""
+    limits: Limits = Limits()
+    priority: int = Field(default=3, ge=1, le=5)
+    labels: dict[str, str] = Field(default={}, max_length=20)
+
+
+class RunInput(Value):
+    """What `RunWorkflow` is started with: the decisions it needs, never the text of the task."""
+
+    run_id: str
+    agent: str
+    planner: str = "planner"
+    model: str
+    title: str
+    """The task's first line, at most 80 characters."""
+    plan: bool
+    plan_approval: bool
+    publish: Publish
+    publish_approval: bool
+    has_repository: bool
+    has_setup: bool
+    verify_commands: int
+    limits: Limits
+    priority: int
+    owner: str
+    repository: str
+
+
+class RunResult(Value):
+    """How a run ended. `snapshot_id` and `content_id` name its last committed workspace."""
+
+    status: Literal["completed", "failed", "cancelled"]
+    summary: str
+    next_step: str = ""
+    snapshot_id: str | None = None
+    content_id: str | None = None
+    work: PublishedWork | None = None
+    pushed: bool = False
+    verified: bool | None = None
+    """None where no verify command was asked for."""
+
+
+class RunSummary(Value):
+    """A run as lists and `GET /v1/runs/{id}` show it: a fold of its events (domain/summary.py)."""
+
+    run_id: str
+    spec: RunSpec
+    model: str
+    owner: str
+    status: RunStatus
+    phase: Phase | None = None
+    waiting_for: WaitingFor | None = None
+    waiting_since: datetime | None = None
+    waiting_until: datetime | None = None
+    waiting_reason: str = ""
+    turn: int = 0
+    usage: Usage = Usage()
+    cost_usd: float = 0.0
+    plan: Plan | None = None
+    todo: tuple[dict[str, Any], ...] = ()
+    base_commit: str | None = None
+    snapshot_id: str | None = None
+    verified: bool | None = None
+    result: RunResult | None = None
+    created_at: datetime
+    updated_at: datetime

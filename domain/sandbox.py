@@ -1,0 +1,103 @@
+"""The place where commands run."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from domain.value import Value
+
+WORKSPACE_PATH = "/workspace"
+HOME_PATH = "/home/agent"
+MIRROR_PATH = "/mirror"
+OUTPUTS_PATH = "/outputs"
+TOOLCHAIN_PATH = "/opt/perdure/toolchain"
+
+
+class ReadOnlyMount(Value):
+    type: Literal["read_only"] = "read_only"
+    source: str
+    target: str
+
+
+class WritableMount(Value):
+    """A plain directory that the command may change; never one that a retry must undo."""
+
+    type: Literal["writable"] = "writable"
+    source: str
+    target: str
+
+
+class OverlayMount(Value):
+    """`sources` from the lowest to the highest; changes go to `upper`. Without `upper` it is read-only."""
+
+    type: Literal["overlay"] = "overlay"
+    sources: tuple[str, ...]
+    target: str
+    upper: str | None = None
+    work: str | None = None
+
+
+Mount = Annotated[ReadOnlyMount | WritableMount | OverlayMount, Field(discriminator="type")]
+
+
+class SandboxLimits(Value):
+    memory_bytes: int = 2 * 1024**3
+    processes: int = 512
+    cpus: float = 2.0
+    file_bytes: int = 2 * 1024**3
+    """The largest file that a command may write."""
+    output_bytes: int = 50 * 1024**2
+    """A command that prints more is killed."""
+
+
+class Command(Value):
+    """One command: no tty, its own session, an environment of exactly `environment`."""
+
+    argv: tuple[str, ...]
+    cwd: str = WORKSPACE_PATH
+    environment: dict[str, str] = {}
+    stdin: bytes = b""
+    timeout_seconds: float = 120.0
+    mounts: tuple[Mount, ...] = ()
+    limits: SandboxLimits = SandboxLimits()
+    name: str = "command"
+    """Unique while it runs on this host; names the cgroup: `<run>-<key>-<attempt>`."""
+    keep_bytes: int = 64 * 1024
+    """Head and tail of the output kept in memory are half of this each."""
+    output_path: str | None = None
+    """A host file that receives the whole standard output (and error, unless `split_error`)."""
+    split_error: bool = False
+    """Standard error is kept apart in `CommandResult.error`; otherwise the two are one stream."""
+
+
+class CommandResult(Value):
+    """`exit_code` is 128 + signal for a killed command. `head + tail` is all of it when not `cut`."""
+
+    exit_code: int
+    head: bytes
+    tail: bytes = b""
+    error: bytes = b""
+    output_bytes: int = 0
+    cut: bool = False
+    ended: Literal["exited", "timed_out", "output_limit", "out_of_memory", "cancelled"] = "exited"
+    seconds: float = 0.0
+
+
+class Enforcement(Value):
+    """What is in force on this host, as tried at start, and recorded in the run."""
+
+    sandbox: str
+    memory: str = "none"
+    processes: str = "none"
+    cpu: str = "none"
+    network: str = "none"
+    notes: tuple[str, ...] = ()
+
+
+class Check(Value):
+    """One line of `perdure doctor`."""
+
+    name: str
+    ok: bool
+    found: str
+    remedy: str = ""

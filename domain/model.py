@@ -128,6 +128,15 @@ class Price(Value):
     window_tokens: int = 128_000
 
 
+class ModelCard(Value):
+    """A model as `GET /v1/models` lists it; `ready` is false where `remedy` says what to set."""
+
+    name: str
+    price: Price | None = None
+    ready: bool = True
+    remedy: str = ""
+
+
 def cost_usd(price: Price, usage: Usage) -> float:
     micro = (
         usage.input_tokens * price.input

@@ -1,0 +1,64 @@
+"""What a tool is: a name, a pydantic class of arguments and a function."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from domain.approval import Plan
+from domain.sandbox import CommandResult
+from domain.tool import ToolDefinition, ToolResult
+from domain.value import Value
+
+
+@dataclass(frozen=True)
+class ToolOutcome:
+    """`cwd` and `environment` are the shell's after the call; None leaves them as they were."""
+
+    result: ToolResult
+    cwd: str | None = None
+    environment: dict[str, str] | None = None
+    todo: tuple[dict[str, Any], ...] | None = None
+    plan: Plan | None = None
+    finished: bool = False
+
+
+class ToolContext(Protocol):
+    """What a tool may do: run commands in the sandbox, in the workspace as this call sees it."""
+
+    cwd: str
+    environment: dict[str, str]
+    """What earlier calls exported, over the sandbox's own defaults."""
+    first_finish: bool
+    """True where the phase has seen no `finish` yet."""
+    base_commit: str
+    """Commit of the base, or "empty"."""
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        cwd: str | None = None,
+        environment: dict[str, str] | None = None,
+        timeout_seconds: float = 30.0,
+        keep_bytes: int = 64 * 1024,
+        split_error: bool = False,
+        spool: bool = False,
+    ) -> CommandResult:
+        """Runs a command. `environment` replaces the call's own. With `spool` the whole output is kept for
+        `output_note`. Host side failures raise; a failing command is a result."""
+        ...
+
+    async def output_note(self) -> tuple[str, str] | None:
+        """After a spooled command whose output was cut: (path inside the sandbox, address in the blob store)."""
+        ...
+
+
+class Tool(Protocol):
+    """`run` raises ModelMistake where the arguments, though well formed, cannot be acted on."""
+
+    definition: ToolDefinition
+    description: str
+    arguments: type[Value]
+
+    async def run(self, arguments: Any, context: ToolContext) -> ToolOutcome: ...

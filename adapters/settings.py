@@ -1,0 +1,113 @@
+"""What the operator decided: environment variables, read once, by the process that joins the parts."""
+
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+
+from domain.value import Value
+
+DEFAULT_AGENT_UID = 64901
+"""Used where the worker is root; any free uid that nothing else on the host uses."""
+
+
+def default_home(environment: Mapping[str, str]) -> Path:
+    """`PERDURE_HOME`, else /var/lib/perdure as root, else the user's data directory."""
+    if named := environment.get("PERDURE_HOME"):
+        return Path(named).absolute()
+    if os.geteuid() == 0:
+        return Path("/var/lib/perdure")
+    share = environment.get("XDG_DATA_HOME") or str(Path(environment.get("HOME", "~")).expanduser() / ".local/share")
+    return Path(share).absolute() / "perdure"
+
+
+class Settings(Value):
+    """The stack's home and a worker's home are different directories: losing the second loses no run."""
+
+    home: Path
+    worker_home: Path
+    database_url: str | None
+    """None: the embedded Postgres of `perdure up`."""
+    blobs_url: str
+    """file://, s3://, gs:// or az://."""
+    namespace: str = "default"
+    task_queue: str = "perdure"
+    default_model: str | None = None
+    sandbox: str = "bubblewrap"
+    toolchain_paths: tuple[str, ...] = ()
+    """Directories to mount read-only and put on PATH; empty means the toolchain that Perdure makes itself."""
+    agent_uid: int | None = None
+    """Set where the worker is root: commands of agents run as this user."""
+    allowed_paths: tuple[str, ...] = ()
+    """Local directories below which repositories may lie."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Hosts that repositories may be cloned from; empty means any over https."""
+    git_token: str | None = None
+    """Sent to the hosts in `git_token_hosts` only."""
+    git_token_hosts: tuple[str, ...] = ()
+    api_token: str | None = None
+    prices_path: str | None = None
+    temporal_ui_url: str = "http://127.0.0.1:8233"
+    public_url: str = "http://127.0.0.1:8080"
+    signal_decisions: bool = True
+    """Whether approvals may be decided by a bare Temporal signal."""
+    max_runs: int = 50
+    """Runs that this host keeps open at once."""
+    model_environment: dict[str, str] = {}
+    """Keys and base URLs of providers; never logged, never passed on."""
+
+    def __repr__(self) -> str:
+        return f"Settings(home={self.home}, worker_home={self.worker_home}, sandbox={self.sandbox})"
+
+    __str__ = __repr__
+
+
+PROVIDER_VARIABLES = (
+    "OPENAI_API_KEY",
+    "OPENAI_BASE_URL",
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_BASE_URL",
+    "SCRIPTED_BASE_URL",
+)
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Reads the variables that `.env.example` lists."""
+    env = os.environ if environment is None else environment
+    home = default_home(env)
+    worker_home = Path(env.get("PERDURE_WORKER_HOME") or home / "worker").absolute()
+    return Settings(
+        home=home,
+        worker_home=worker_home,
+        database_url=env.get("DATABASE_URL") or None,
+        blobs_url=env.get("PERDURE_BLOBS_URL") or f"file://{home / 'blobs'}",
+        namespace=env.get("TEMPORAL_NAMESPACE") or "default",
+        task_queue=env.get("PERDURE_TASK_QUEUE") or "perdure",
+        default_model=env.get("PERDURE_MODEL") or None,
+        sandbox=env.get("PERDURE_SANDBOX") or "bubblewrap",
+        toolchain_paths=_paths(env.get("PERDURE_TOOLCHAIN")),
+        agent_uid=int(env.get("PERDURE_AGENT_UID") or DEFAULT_AGENT_UID) if os.geteuid() == 0 else None,
+        allowed_paths=_paths(env.get("PERDURE_ALLOWED_PATHS")),
+        allowed_hosts=_words(env.get("PERDURE_ALLOWED_HOSTS")),
+        git_token=env.get("PERDURE_GIT_TOKEN") or None,
+        git_token_hosts=_words(env.get("PERDURE_GIT_TOKEN_HOSTS")),
+        api_token=env.get("PERDURE_API_TOKEN") or None,
+        prices_path=env.get("PERDURE_PRICES") or None,
+        temporal_ui_url=env.get("PERDURE_TEMPORAL_UI_URL") or "http://127.0.0.1:8233",
+        public_url=env.get("PERDURE_PUBLIC_URL") or "http://127.0.0.1:8080",
+        signal_decisions=env.get("PERDURE_SIGNAL_DECISIONS", "on") != "off",
+        max_runs=int(env.get("PERDURE_MAX_RUNS") or 50),
+        model_environment={name: env[name] for name in PROVIDER_VARIABLES if env.get(name)},
+    )
+
+
+def host_name() -> str:
+    return socket.gethostname().split(".")[0] or "host"
+
+
+def _paths(value: str | None) -> tuple[str, ...]:
+    return tuple(part for part in (value or "").split(":") if part)
+
+
+def _words(value: str | None) -> tuple[str, ...]:
+    return tuple((value or "").replace(",", " ").split())

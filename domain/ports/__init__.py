@@ -1,0 +1,25 @@
+"""What the rooms of activities and api ask of the world; adapters answer, `worker.py` joins the two."""
+
+from domain.ports.files import Blobs, Snapshots, Workspaces
+from domain.ports.journal import CallCommit, Journal, RunFilter, Submission
+from domain.ports.model import Model, Models
+from domain.ports.process import Clock, LiveTasks, Prompts
+from domain.ports.repository import Repositories
+from domain.ports.sandbox import Sandbox
+
+__all__ = [
+    "Blobs",
+    "CallCommit",
+    "Clock",
+    "Journal",
+    "LiveTasks",
+    "Model",
+    "Models",
+    "Prompts",
+    "Repositories",
+    "RunFilter",
+    "Sandbox",
+    "Snapshots",
+    "Submission",
+    "Workspaces",
+]

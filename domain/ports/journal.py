@@ -1,0 +1,116 @@
+"""Where events are kept."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from domain.approval import Approval
+from domain.record import LiveDelta, NewEvent, RecordedEvent
+from domain.run import RunSpec, RunStatus, RunSummary, WaitingFor
+from domain.snapshot import SnapshotRef
+from domain.value import Value
+from domain.workspace import WorkspaceLease
+
+
+class RunFilter(Value):
+    status: RunStatus | None = None
+    waiting_for: WaitingFor | None = None
+    agent: str | None = None
+    repository: str | None = None
+    owner: str | None = None
+    label: tuple[str, str] | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+class Submission(Value):
+    """A new run and the request that asked for it. `idempotency_key` is scoped to the owner."""
+
+    run_id: str
+    spec: RunSpec
+    model: str
+    owner: str
+    idempotency_key: str | None = None
+    request_hash: str = ""
+
+
+class CallCommit(Value):
+    """The committing record of a call and what must still be true for it to be accepted."""
+
+    call: str
+    attempt: int
+    generation: int
+    started_from: str
+    """Snapshot id that the attempt started from."""
+    returned: NewEvent
+
+
+class Journal(Protocol):
+    """Append-only. Raises StorageUnavailable where Postgres cannot be reached, NotFound for an unknown run."""
+
+    async def submit(self, submission: Submission) -> tuple[str, bool]:
+        """Records the run, once per idempotency key: its id, and whether it is new. Conflict if the body differs."""
+        ...
+
+    async def unstarted(self, older_than_seconds: float) -> Sequence[str]:
+        """Runs submitted and not started: for the sweeper."""
+        ...
+
+    async def record(self, run_id: str, events: Sequence[NewEvent]) -> Sequence[RecordedEvent]:
+        """Records what is new in one transaction; answers with what stands under each key, in the order given."""
+        ...
+
+    async def find(self, run_id: str, key: str) -> RecordedEvent | None: ...
+
+    async def read(
+        self, run_id: str, after: int = 0, limit: int = 1000, types: Sequence[str] = ()
+    ) -> Sequence[RecordedEvent]:
+        """Events with seq > after, oldest first; `types` (the `type` of events) narrows."""
+        ...
+
+    async def take_workspace(self, run_id: str, host_id: str) -> WorkspaceLease:
+        """Raises the generation, sets the host, answers with the committed snapshot: one statement."""
+        ...
+
+    async def settle_base(self, lease: WorkspaceLease, base: SnapshotRef) -> SnapshotRef:
+        """Sets the snapshot of a workspace that has none; answers with the committed one. Fenced if superseded."""
+        ...
+
+    async def lease(self, run_id: str) -> WorkspaceLease | None:
+        """The workspace as it stands, without raising anything."""
+        ...
+
+    async def attempts(self, run_id: str, call: str) -> tuple[int, RecordedEvent | None]:
+        """The newest attempt of a call (0 for none) and its `returned`, if it has one."""
+        ...
+
+    async def commit_call(self, run_id: str, commit: CallCommit) -> RecordedEvent:
+        """Records `returned` if generation, snapshot and newest attempt still hold, and moves the workspace's
+        snapshot on. Answers with what stands under the key; Fenced where the conditions fail and nothing stands."""
+        ...
+
+    async def summary(self, run_id: str) -> RunSummary: ...
+
+    async def summaries(
+        self, wanted: RunFilter, limit: int, cursor: str | None
+    ) -> tuple[Sequence[RunSummary], str | None]:
+        """Newest first, and the cursor of the next page."""
+        ...
+
+    async def approvals(
+        self, status: str | None, limit: int, cursor: str | None, run_id: str | None = None
+    ) -> tuple[Sequence[Approval], str | None]:
+        """`status` is "pending", "decided" or None for all."""
+        ...
+
+    async def send_live(self, delta: LiveDelta) -> None:
+        """To whoever follows just now; never stored."""
+        ...
+
+    def follow(self, run_id: str, after: int) -> AsyncIterator[RecordedEvent | LiveDelta]:
+        """Everything after `after`, then what comes, until the caller stops or the run has ended."""
+        ...
+
+    async def check(self) -> None:
+        """Raises StorageUnavailable where it cannot answer."""
+        ...

@@ -1,0 +1,22 @@
+"""Where commands run."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from domain.sandbox import Check, Command, CommandResult, Enforcement
+
+
+class Sandbox(Protocol):
+    async def run(self, command: Command, on_output: Callable[[bytes], Awaitable[None]] | None = None) -> CommandResult:
+        """Runs one command; no process of it is left afterwards, also when this call is cancelled."""
+        ...
+
+    async def kill(self, name_prefix: str) -> None:
+        """Kills whatever is left of commands whose name starts so (in-doubt attempts)."""
+        ...
+
+    def enforcement(self) -> Enforcement: ...
+
+    async def doctor(self) -> Sequence[Check]:
+        """Tries each mechanism for real."""
+        ...

@@ -11,6 +11,7 @@ HOME_PATH = "/home/agent"
 MIRROR_PATH = "/mirror"
 OUTPUTS_PATH = "/outputs"
 TOOLCHAIN_PATH = "/opt/perdure/toolchain"
+REPORT_BYTES = 256 * 1024
 
 
 class ReadOnlyMount(Value):
@@ -68,6 +69,8 @@ class Command(Value):
     """A host file that receives the whole standard output (and error, unless `split_error`)."""
     split_error: bool = False
     """Standard error is kept apart in `CommandResult.error`; otherwise the two are one stream."""
+    report: bool = False
+    """File descriptor 3 is open for writing; what comes there is `CommandResult.report`. Not with `split_error`."""
 
 
 class CommandResult(Value):
@@ -81,6 +84,8 @@ class CommandResult(Value):
     cut: bool = False
     ended: Literal["exited", "timed_out", "output_limit", "out_of_memory", "cancelled"] = "exited"
     seconds: float = 0.0
+    report: bytes = b""
+    """What was written to file descriptor 3, at most REPORT_BYTES of it."""
 
 
 class Enforcement(Value):

@@ -1,0 +1,33 @@
+"""What a person may tell a run: the inputs of its updates and signals, one value each.
+
+The words: `pause`, `resume`, `cancel`, `send_message`, and `decide_approval` with `domain.approval.DecideApproval`.
+"""
+
+from pydantic import Field
+
+from domain.value import Value
+
+MESSAGE_MAX_CHARACTERS = 100_000
+BY_SIGNAL = "temporal (unverified)"
+"""Who a word is ascribed to that came past the API, where nobody proved who they are."""
+
+
+class PauseRun(Value):
+    by: str = BY_SIGNAL
+
+
+class ResumeRun(Value):
+    by: str = BY_SIGNAL
+
+
+class CancelRun(Value):
+    by: str = BY_SIGNAL
+    reason: str = Field(default="", max_length=10_000)
+
+
+class SendMessage(Value):
+    """`message_id` is the sender's: the same id twice is one message."""
+
+    message_id: str = Field(min_length=1, max_length=200)
+    text: str = Field(min_length=1, max_length=MESSAGE_MAX_CHARACTERS)
+    by: str = BY_SIGNAL

@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""From a fresh clone to a running Perdure: makes .venv from requirements.lock, then runs what is asked.
+
+python3 dev.py setup | test [pytest arguments] | check | lock | replay | bench [arguments]
+python3 dev.py demo | up | run | doctor ... [arguments of perdure]
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import NoReturn
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+BIN = VENV / "bin"
+LOCK = ROOT / "requirements.lock"
+STAMP = VENV / "perdure-installed"
+OLDEST = (3, 11)
+CHECKS = {
+    "format": ["ruff", "format", "--check", "."],
+    "lint": ["ruff", "check", "."],
+    "types": ["ty", "check"],
+    "imports": ["lint-imports"],
+}
+LAUNCHER = """#!{python}
+import sys
+
+from cli.app import main
+
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+
+
+def stop(message: str) -> NoReturn:
+    sys.exit("dev.py: " + message)
+
+
+def use_a_newer_python() -> None:
+    """Replaces this process where `python3` is too old and a newer one is at hand."""
+    if sys.version_info >= OLDEST:
+        return
+    for minor in range(OLDEST[1] + 5, OLDEST[1] - 1, -1):
+        found = shutil.which(f"python3.{minor}")
+        if found:
+            os.execv(found, [found, *sys.argv])
+    stop(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}; install it and say python3.11 dev.py")
+
+
+def environment() -> dict[str, str]:
+    """That of the caller, without what would lead Python or uv to another environment."""
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONHOME", "PYTHONPATH")}
+    return {**kept, "VIRTUAL_ENV": str(VENV), "PATH": os.pathsep.join([str(BIN), kept.get("PATH", os.defpath)])}
+
+
+def call(*command: str) -> int:
+    return subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
+
+
+def wanted_stamp() -> str:
+    """Changes with the lock, with the interpreter, and when the clone moves."""
+    return "\n".join([hashlib.sha256(LOCK.read_bytes()).hexdigest(), sys.version, str(VENV)])
+
+
+def make_venv() -> None:
+    if STAMP.exists() and STAMP.read_text().split("\n")[1:] != wanted_stamp().split("\n")[1:]:
+        shutil.rmtree(VENV)
+    if (BIN / "python").exists():
+        return
+    try:
+        import ensurepip  # noqa: F401 - Debian ships Python without it
+    except ImportError:
+        stop("python3-venv is missing; as root: apt-get install python3-venv")
+    if subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=False).returncode:
+        stop("python -m venv failed; what it said stands above")
+
+
+def find_uv() -> str | None:
+    found = shutil.which("uv", path=environment()["PATH"])
+    if found is None and call(str(BIN / "python"), "-m", "pip", "--version") != 0:
+        call(str(BIN / "python"), "-m", "ensurepip", "--upgrade")
+    if found is None and call(str(BIN / "python"), "-m", "pip", "install", "--quiet", "uv") == 0:
+        found = str(BIN / "uv")
+    return found
+
+
+def install_lock() -> None:
+    """By uv, which takes seconds; by pip where uv cannot be had or finds no registry."""
+    python = str(BIN / "python")
+    uv = find_uv()
+    wanted = ["--require-hashes", "--requirement", str(LOCK)]
+    if uv and call(uv, "pip", "install", "--quiet", "--python", python, *wanted) == 0:
+        return
+    print("dev.py: without uv this takes a minute", file=sys.stderr)
+    if call(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted):
+        stop("the packages of requirements.lock could not be installed; what pip said stands above")
+
+
+def install_project() -> None:
+    """A path file and a launcher: an editable install that needs no build and no network."""
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(VENV), "platbase": str(VENV)}, scheme="venv"))
+    (site / "perdure.pth").write_text(str(ROOT) + "\n")
+    launcher = BIN / "perdure"
+    launcher.write_text(LAUNCHER.format(python=BIN / "python"))
+    launcher.chmod(0o755)
+
+
+def set_up() -> None:
+    if sys.platform == "win32":
+        stop("Linux or macOS is needed")
+    if STAMP.exists() and STAMP.read_text() == wanted_stamp():
+        return
+    print("dev.py: setting up .venv from requirements.lock", file=sys.stderr)
+    make_venv()
+    install_lock()
+    install_project()
+    STAMP.write_text(wanted_stamp())
+
+
+def check() -> list[str]:
+    """The names of the checks that failed."""
+    failed = []
+    for name, (program, *arguments) in CHECKS.items():
+        print(f"== {name}: {program} {' '.join(arguments)}", flush=True)
+        if call(str(BIN / program), *arguments):
+            failed.append(name)
+    return failed
+
+
+def test(arguments: list[str]) -> int:
+    """The one check. The tests run last, also after a failed check, so that one run shows everything."""
+    failed = check()
+    coverage = [] if "--no-cov" in arguments else ["--cov", "--cov-report=term:skip-covered"]
+    code = call(str(BIN / "python"), "-m", "pytest", *coverage, *arguments)
+    if failed:
+        print("dev.py: these checks failed: " + ", ".join(failed), file=sys.stderr)
+    return code or int(bool(failed))
+
+
+def lock() -> int:
+    uv = find_uv()
+    if uv is None:
+        stop("uv is needed to make the lock")
+    quiet = ["--no-header", "--no-annotate", "--no-emit-index-url"]
+    target = ["--universal", "--generate-hashes", "--extra", "dev", "--python-version", "3.11"]
+    return call(uv, "pip", "compile", *quiet, *target, "--output-file", LOCK.name, "pyproject.toml")
+
+
+def become_perdure(arguments: list[str]) -> NoReturn:
+    """No process between the terminal and `perdure`: it gets the signals itself."""
+    os.execve(BIN / "perdure", ["perdure", *arguments], environment())
+
+
+def run(command: str, arguments: list[str]) -> int:
+    if command == "setup":
+        return 0
+    if command == "test":
+        return test(arguments)
+    if command == "check":
+        return int(bool(check()))
+    if command == "lock":
+        return lock()
+    if command == "replay":
+        return call(str(BIN / "python"), "-m", "pytest", "tests/workflows/test_replay.py", *arguments)
+    if command == "bench":
+        return call(str(BIN / "python"), "-m", "benchmarks.turns", *arguments)
+    return become_perdure([command, *arguments])
+
+
+def main() -> int:
+    use_a_newer_python()
+    command, *arguments = sys.argv[1:] or ["--help"]
+    if command in ("-h", "--help", "help"):
+        print(__doc__)
+        return 0
+    set_up()
+    try:
+        return run(command, arguments)
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -2,7 +2,7 @@
 
 An event has a deterministic `key` within its run; recording a key twice is recording it once. Keys:
 
-    submitted  started  ended                  repository  workspace/<generation>
+    submitted  started  ended                  repository  rules  workspace/<generation>
     status/<n>                                 message/<message id>
     turn/<n>  turn/<n>/note/<k>  turn/<n>/refused/<attempt>
     <call>/started/<attempt>  <call>/redone/<attempt>  <call>/returned
@@ -78,6 +78,14 @@ class WorkspaceOpened(Value):
     enforcement: Enforcement
     adopted: bool = False
     """True where the host's own copy stood at the committed snapshot already."""
+
+
+class RulesRead(Value):
+    """The repository's own rules for agents, as found at the base: what somebody wrote, never instructions of ours."""
+
+    type: Literal["rules_read"] = "rules_read"
+    path: str
+    text: str
 
 
 class MessageReceived(Value):
@@ -218,6 +226,7 @@ Event = Annotated[
     | LimitsRaised
     | RepositoryResolved
     | WorkspaceOpened
+    | RulesRead
     | MessageReceived
     | NoteAdded
     | TurnAnswered

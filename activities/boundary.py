@@ -1,0 +1,88 @@
+"""The border between activities and Temporal: errors, heartbeats and task tokens, once for all activities."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+from typing import Any
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
+
+from domain.errors import Fenced, PerdureError, RunStopped, WorldError
+from domain.ports import LiveTasks
+
+UNEXPECTED_ATTEMPTS = 8
+"""A failure that nobody foresaw is tried so often, then it stops the run with its reason instead of looping."""
+
+HEARTBEAT_SECONDS = 1.0
+
+
+class Boundary(Interceptor):
+    def __init__(self, live: LiveTasks) -> None:
+        self._live = live
+
+    def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
+        return _ActivityBoundary(next, self._live)
+
+
+class _ActivityBoundary(ActivityInboundInterceptor):
+    def __init__(self, next: ActivityInboundInterceptor, live: LiveTasks) -> None:
+        super().__init__(next)
+        self._live = live
+
+    async def execute_activity(self, input: ExecuteActivityInput) -> Any:
+        try:
+            async with self._held():
+                return await super().execute_activity(input)
+        except ApplicationError:
+            raise
+        except Exception as error:
+            raise to_application_error(error, activity.info().attempt) from error
+
+    @contextlib.asynccontextmanager
+    async def _held(self) -> AsyncGenerator[None]:
+        """Keeps the task token where a restarted worker finds it, and heartbeats from a task of its own."""
+        at = activity.info()
+        if at.is_local:
+            yield
+            return
+        self._live.hold(at.task_token)
+        beating = asyncio.create_task(_heartbeat()) if at.heartbeat_timeout else None
+        try:
+            yield
+        finally:
+            if beating is not None:
+                beating.cancel()
+            self._live.release(at.task_token)
+
+
+async def _heartbeat() -> None:
+    while True:
+        activity.heartbeat()
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+def to_application_error(error: Exception, attempt: int) -> ApplicationError:
+    """Domain errors by class; whatever nobody foresaw is retried a bounded number of times."""
+    if isinstance(error, WorldError):
+        delay = timedelta(seconds=error.retry_after_seconds) if error.retry_after_seconds is not None else None
+        return ApplicationError(
+            error.message,
+            error.next_step,
+            type=type(error).__name__,
+            next_retry_delay=delay,
+            category=ApplicationErrorCategory.BENIGN,
+        )
+    if isinstance(error, PerdureError):
+        stops = isinstance(error, RunStopped | Fenced)
+        return ApplicationError(
+            error.message, error.next_step, type=type(error).__name__, non_retryable=stops or attempt > 1
+        )
+    return ApplicationError(
+        f"{type(error).__name__}: {error}"[:2000],
+        "This is a defect of Perdure; the worker's log has the traceback.",
+        type="Unexpected",
+        non_retryable=attempt >= UNEXPECTED_ATTEMPTS,
+    )

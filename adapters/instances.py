@@ -1,0 +1,73 @@
+"""A worker process's own directory: what it was doing, for whoever starts next on this host."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+
+class Instance:
+    """`instances/<id>/`, held by a lock for as long as the process lives; implements domain.ports.LiveTasks."""
+
+    def __init__(self, worker_home: Path) -> None:
+        self._all = worker_home / "instances"
+        self.path = self._all / uuid4().hex
+        (self.path / "tokens").mkdir(parents=True, mode=0o700)
+        self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def hold(self, token: bytes) -> None:
+        """Written before the activity begins. Not synced: after a power cut there is no process left to fail."""
+        (self.path / "tokens" / _name(token)).write_bytes(token)
+
+    def release(self, token: bytes) -> None:
+        (self.path / "tokens" / _name(token)).unlink(missing_ok=True)
+
+    def dead(self) -> Iterator[Path]:
+        """Directories whose process is gone; each is locked by us while the caller looks at it, and then removed."""
+        for path in sorted(self._all.iterdir()):
+            if path == self.path:
+                continue
+            try:
+                lock = os.open(path / "lock", os.O_RDWR | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                yield path
+                shutil.rmtree(path, ignore_errors=True)
+            except BlockingIOError:
+                continue
+            finally:
+                os.close(lock)
+
+    def close(self) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+        os.close(self._lock)
+
+
+def tokens(path: Path) -> list[bytes]:
+    return [file.read_bytes() for file in sorted((path / "tokens").glob("*"))]
+
+
+def host_id(worker_home: Path, name: str) -> str:
+    """The host's id: a file in the worker's home, made once, so that a restart keeps its task queue."""
+    path = worker_home / "host_id"
+    worker_home.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        made = path.with_suffix(f".{os.getpid()}")
+        made.write_text(f"{name}-{uuid4().hex[:8]}\n")
+        try:
+            os.link(made, path)
+        except FileExistsError:
+            pass
+        finally:
+            made.unlink()
+    return path.read_text().strip()
+
+
+def _name(token: bytes) -> str:
+    return hashlib.sha256(token).hexdigest()[:32]

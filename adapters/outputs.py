@@ -1,0 +1,47 @@
+"""Whole outputs of calls on this host, read-only for the agent under /outputs."""
+
+import asyncio
+from pathlib import Path
+
+from domain.ports import Blobs
+
+
+class HostOutputs:
+    """`<worker home>/outputs/<run>/<name>`; what was cut for the model is kept in the blob store, too."""
+
+    def __init__(self, home: Path, blobs: Blobs) -> None:
+        self._home = home
+        self._blobs = blobs
+
+    def directory(self, run_id: str) -> Path:
+        path = self._home / run_id
+        path.mkdir(parents=True, exist_ok=True, mode=0o755)
+        path.chmod(0o755)
+        return path
+
+    def scratch(self, run_id: str, name: str) -> Path:
+        """Where a running command's output goes; hidden from the agent until it is kept."""
+        pending = self._home / ".pending"
+        pending.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return pending / f"{run_id}-{name}"
+
+    async def keep(self, run_id: str, name: str, scratch: Path) -> str:
+        """Stores the output and shows it to the agent; its address in the blob store."""
+        address = await self._blobs.put_file(scratch)
+        final = self.directory(run_id) / name
+        await asyncio.to_thread(_publish, scratch, final)
+        return address
+
+    async def restore(self, run_id: str, wanted: dict[str, str]) -> None:
+        """After a change of host: brings back what is not here. `wanted` maps names to addresses."""
+        directory = self.directory(run_id)
+        for name, address in wanted.items():
+            if not (directory / name).exists():
+                part = self.scratch(run_id, f"{name}.restore")
+                await self._blobs.get_file(address, part)
+                await asyncio.to_thread(_publish, part, directory / name)
+
+
+def _publish(scratch: Path, final: Path) -> None:
+    scratch.chmod(0o444)
+    scratch.replace(final)

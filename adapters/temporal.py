@@ -1,0 +1,58 @@
+"""Temporal: how to connect, and what a cluster must know before runs start."""
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.client import AsyncActivityHandle, Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.envconfig import ClientConfig
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+from adapters.settings import Settings
+from domain.errors import StorageUnavailable
+
+SEARCH_ATTRIBUTES = ("RunStatus", "WaitingFor", "Agent", "Repository", "Owner")
+
+
+async def connect(settings: Settings) -> Client:
+    """By Temporal's own environment configuration: TEMPORAL_ADDRESS, profiles, TLS, API keys."""
+    config = ClientConfig.load_client_connect_config()
+    config.setdefault("target_host", "127.0.0.1:7233")
+    config["namespace"] = config.get("namespace") or settings.namespace
+    try:
+        return await Client.connect(**config, data_converter=pydantic_data_converter)
+    except RuntimeError as error:
+        raise StorageUnavailable(
+            f"Temporal does not answer at {config['target_host']}: {error}",
+            "Start it with `perdure up`, or set TEMPORAL_ADDRESS to a server that runs.",
+        ) from error
+
+
+async def ensure_search_attributes(client: Client) -> None:
+    """Registers what runs are searched by; needs no right where they are there already."""
+    known = await client.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=client.namespace)
+    )
+    missing = [name for name in SEARCH_ATTRIBUTES if name not in known.custom_attributes]
+    if not missing:
+        return
+    keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+    try:
+        await client.operator_service.add_search_attributes(
+            AddSearchAttributesRequest(namespace=client.namespace, search_attributes=dict.fromkeys(missing, keyword))
+        )
+    except RPCError as error:
+        if error.status != RPCStatusCode.ALREADY_EXISTS:
+            raise
+
+
+async def fail_dead_task(client: Client, token: bytes) -> bool:
+    """Tells Temporal that the worker which held `token` is dead, so that it retries at once. False: not found."""
+    handle: AsyncActivityHandle = client.get_async_activity_handle(task_token=token)
+    try:
+        await handle.fail(ApplicationError("The worker died and has been restarted.", type="WorkerDied"))
+    except RPCError as error:
+        if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
+            return False
+        raise
+    return True

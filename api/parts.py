@@ -1,0 +1,91 @@
+"""What the API is joined from; tests join the same parts with others."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Annotated, Protocol, cast
+
+from fastapi import Depends, Request
+
+from domain.approval import DecideApproval
+from domain.mailbox import CancelRun, PauseRun, ResumeRun, SendMessage
+from domain.ports import Blobs, Journal, Models, Prompts, Snapshots
+from domain.run import RunInput
+
+Word = PauseRun | ResumeRun | CancelRun | SendMessage | DecideApproval
+
+
+class RunControl(Protocol):
+    """The way to running runs. Raises WorldError where Temporal cannot be reached."""
+
+    async def start(self, run: RunInput) -> None:
+        """Starting a run twice is starting it once."""
+        ...
+
+    async def send(self, run_id: str, word: Word) -> bool:
+        """True once the run took the word, False where it will read it when a worker is up.
+
+        Raises NotFound where Temporal knows no such run, Conflict where it has ended or the word makes no sense now."""
+        ...
+
+    async def check(self) -> None: ...
+
+    async def workers(self) -> Sequence[str]:
+        """Identities of the workers that served the task queue within the last minutes."""
+        ...
+
+
+class Tokens(Protocol):
+    async def owner_of(self, token: str) -> tuple[str, str] | None:
+        """Owner and role of a token that is known."""
+        ...
+
+
+@dataclass(frozen=True)
+class RunCount:
+    status: str
+    owner: str
+    model: str
+    runs: int
+    cost_usd: float
+    tokens: int
+
+
+class RunCounts(Protocol):
+    async def run_counts(self) -> Sequence[RunCount]: ...
+
+
+@dataclass(frozen=True)
+class ApiSettings:
+    api_token: str | None = None
+    """The operator's own token; its bearer is an admin."""
+    default_model: str | None = None
+    namespace: str = "default"
+    temporal_ui_url: str = "http://127.0.0.1:8233"
+    public_url: str = "http://127.0.0.1:8080"
+    allowed_paths: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    sweep_seconds: float = 2.0
+    keep_alive_seconds: float = 15.0
+
+
+@dataclass(frozen=True)
+class ApiParts:
+    journal: Journal
+    snapshots: Snapshots
+    blobs: Blobs
+    models: Models
+    prompts: Prompts
+    runs: RunControl
+    tokens: Tokens
+    settings: ApiSettings
+
+
+PartsFactory = Callable[[], AbstractAsyncContextManager[ApiParts]]
+
+
+def parts_of(request: Request) -> ApiParts:
+    return cast(ApiParts, request.app.state.parts)
+
+
+Parts = Annotated[ApiParts, Depends(parts_of)]

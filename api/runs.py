@@ -1,0 +1,184 @@
+"""Runs as Temporal knows them: how one is started, and how it is told something."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
+from temporalio.client import (
+    Client,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+)
+from temporalio.common import (
+    Priority,
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from api.parts import Word
+from domain.approval import DecideApproval
+from domain.errors import CallerError, Conflict, InvalidRequest, NotFound, WorldError
+from domain.mailbox import CancelRun, PauseRun, ResumeRun, SendMessage
+from domain.run import RunInput
+
+WORKFLOW = "RunWorkflow"
+WORDS: dict[type[Word], str] = {
+    PauseRun: "pause",
+    ResumeRun: "resume",
+    CancelRun: "cancel",
+    SendMessage: "send_message",
+    DecideApproval: "decide_approval",
+}
+ANSWER_WITHIN = timedelta(seconds=2)
+"""How long a run has to take a word before it is left in its mailbox as a signal."""
+CALL_WITHIN = timedelta(seconds=3)
+REFUSALS: dict[str | None, type[CallerError]] = {
+    "NotFound": NotFound,
+    "Conflict": Conflict,
+    "InvalidRequest": InvalidRequest,
+}
+
+Connect = Callable[[], Awaitable[Client]]
+
+
+def workflow_id(run_id: str) -> str:
+    return f"run/{run_id}"
+
+
+class TemporalRuns:
+    """`connect` is called again until it succeeds once: the API starts, and takes runs in, while Temporal is down."""
+
+    def __init__(self, connect: Connect, task_queue: str) -> None:
+        self._connect = connect
+        self._connected: Client | None = None
+        self._connecting = asyncio.Lock()
+        self._task_queue = task_queue
+
+    @classmethod
+    def over(cls, client: Client, task_queue: str) -> "TemporalRuns":
+        """Over a client that is connected already."""
+
+        async def connected() -> Client:
+            return client
+
+        return cls(connected, task_queue)
+
+    async def start(self, run: RunInput) -> None:
+        client = await self._client()
+        try:
+            await client.start_workflow(
+                WORKFLOW,
+                run,
+                id=workflow_id(run.run_id),
+                task_queue=self._task_queue,
+                # A run that ended is never begun again by a late sweep.
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                static_summary=run.title,
+                search_attributes=search_attributes(run),
+                priority=Priority(priority_key=run.priority, fairness_key=run.owner[:64] or None),
+                rpc_timeout=CALL_WITHIN,
+            )
+        except WorkflowAlreadyStartedError:
+            return
+        except RPCError as error:
+            raise unreachable(error) from error
+
+    async def send(self, run_id: str, word: Word) -> bool:
+        handle = (await self._client()).get_workflow_handle(workflow_id(run_id))
+        name = WORDS[type(word)]
+        try:
+            try:
+                await handle.execute_update(name, word, rpc_timeout=ANSWER_WITHIN)
+            except WorkflowUpdateRPCTimeoutOrCancelledError:
+                return await self._leave(handle, name, word)
+        except WorkflowUpdateFailedError as error:
+            raise refusal(error.cause) from error
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                raise await self._closed_or_unknown(handle) from error
+            raise unreachable(error) from error
+        return True
+
+    async def check(self) -> None:
+        client = await self._client()
+        try:
+            await client.service_client.check_health(timeout=CALL_WITHIN)
+        except RPCError as error:
+            raise unreachable(error) from error
+
+    async def workers(self) -> Sequence[str]:
+        client = await self._client()
+        request = DescribeTaskQueueRequest(
+            namespace=client.namespace,
+            task_queue=TaskQueue(name=self._task_queue),
+            task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+        )
+        try:
+            answer = await client.workflow_service.describe_task_queue(request, timeout=CALL_WITHIN)
+        except RPCError as error:
+            raise unreachable(error) from error
+        return [poller.identity for poller in answer.pollers]
+
+    async def _leave(self, handle: WorkflowHandle[object, object], name: str, word: Word) -> bool:
+        """Nobody answers: the word waits as a signal. The two kinds share one name only for approvals."""
+        signal = name if name == "decide_approval" else f"{name}_signal"
+        await handle.signal(signal, word, rpc_timeout=CALL_WITHIN)
+        return False
+
+    async def _closed_or_unknown(self, handle: WorkflowHandle[object, object]) -> CallerError | WorldError:
+        try:
+            status = (await handle.describe(rpc_timeout=CALL_WITHIN)).status
+        except RPCError as error:
+            if error.status == RPCStatusCode.NOT_FOUND:
+                return NotFound("Temporal knows no workflow of this run")
+            return unreachable(error)
+        if status == WorkflowExecutionStatus.RUNNING:
+            return Conflict("The run is just ending", "Ask again in a moment.")
+        how = status.name.lower().replace("_", " ") if status else "closed"
+        return Conflict(f"The run's workflow has ended ({how})", "An ended run takes no commands.")
+
+    async def _client(self) -> Client:
+        if self._connected is None:
+            async with self._connecting:
+                self._connected = self._connected or await self._connect_now()
+        return self._connected
+
+    async def _connect_now(self) -> Client:
+        try:
+            return await asyncio.wait_for(self._connect(), CALL_WITHIN.total_seconds())
+        except (TimeoutError, RuntimeError, RPCError) as error:
+            raise unreachable(error) from error
+
+
+def search_attributes(run: RunInput) -> TypedSearchAttributes:
+    wanted = {"RunStatus": "queued", "Agent": run.agent, "Repository": run.repository, "Owner": run.owner}
+    return TypedSearchAttributes(
+        [SearchAttributePair(SearchAttributeKey.for_keyword(name), text) for name, text in wanted.items() if text]
+    )
+
+
+def refusal(cause: BaseException) -> CallerError | WorldError:
+    """Why a run did not take a word: the type that the workflow gave its ApplicationError."""
+    if not isinstance(cause, ApplicationError):
+        return WorldError("The run could not take this just now", "Try again in a moment.", 2.0)
+    error = REFUSALS.get(cause.type, Conflict)
+    return error(cause.message, str(cause.details[0]) if cause.details else "")
+
+
+def unreachable(error: BaseException) -> WorldError:
+    return WorldError(
+        f"Temporal cannot be reached: {error}"[:500],
+        "Nothing is lost. Runs are still taken in and start once Temporal answers; send commands again then.",
+        retry_after_seconds=5.0,
+    )

@@ -1,0 +1,185 @@
+"""Runs as they are asked for and shown."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field
+
+from api.schemas.value import Request, View
+from domain.run import TASK_MAX_CHARACTERS, Phase, Publish, RunStatus, WaitingFor
+
+Command = Annotated[str, Field(min_length=1, max_length=10_000)]
+LabelText = Annotated[str, Field(max_length=200)]
+RUN_ID = "019a3f6e-7c1f-7d00-8000-2b1c5c9f0a11"
+
+
+class RepositoryRequest(Request):
+    url: str = Field(
+        min_length=1,
+        max_length=2000,
+        description="https://, http:// or an absolute local path that the server allows",
+        examples=["https://example.com/team/app.git"],
+    )
+    ref: str | None = Field(default=None, max_length=250, description="Branch, tag or commit; null: the default branch")
+
+
+class LimitsRequest(Request):
+    """What is left out is as the agent kind has it; null lifts a limit."""
+
+    turns: int | None = Field(default=None, ge=1, le=10_000, description="Answers of the model")
+    tokens: int | None = Field(default=None, ge=1, description="Input not served from a cache, plus output")
+    cost_usd: float | None = Field(default=None, gt=0)
+    seconds: int | None = Field(default=None, ge=1, description="Waits for people are not counted")
+    verify_rounds: int = Field(default=3, ge=1, le=20, description="How often failed checks go back to the model")
+
+
+class RunRequest(Request):
+    """Only `task` is required."""
+
+    task: str = Field(min_length=1, max_length=TASK_MAX_CHARACTERS, description="What is to be done, in plain words")
+    repository: RepositoryRequest | None = Field(default=None, description="null: an empty workspace")
+    agent: str = Field(default="coder", max_length=100, description="An agent kind of `GET /v1/agents`")
+    model: str | None = Field(default=None, max_length=200, description="`provider:model`; null: the agent's, or ours")
+    plan: bool = Field(default=True, description="Whether a plan is made before the work")
+    plan_approval: bool = Field(default=False, description="Whether a person approves the plan first")
+    tool_policy: str = Field(default="default", max_length=100, description="What tools may do unasked")
+    publish: Publish | None = Field(
+        default=None, description="`branch` pushes a branch to the repository, `none` keeps the patch here"
+    )
+    publish_approval: bool = Field(default=False, description="Whether a person approves before anything is pushed")
+    verify: list[Command] = Field(default=[], max_length=20, description="Commands that must succeed before the end")
+    setup: str | None = Field(default=None, max_length=10_000, description="A command run once before the first turn")
+    limits: LimitsRequest = Field(default=LimitsRequest())
+    priority: int = Field(default=3, ge=1, le=5, description="1 is the most urgent")
+    labels: dict[LabelText, LabelText] = Field(default={}, max_length=20)
+    session_id: None = Field(default=None, description="Sessions are not there yet")
+    webhook_url: None = Field(default=None, description="Webhooks are not there yet")
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "task": "Fix the failing test in tests/test_slug.py",
+                    "repository": {"url": "https://example.com/team/app.git", "ref": "main"},
+                    "agent": "coder",
+                    "plan_approval": True,
+                    "publish": "branch",
+                    "verify": ["pytest -q"],
+                    "limits": {"turns": 100, "cost_usd": 5.0, "seconds": 1800},
+                    "labels": {"team": "web"},
+                }
+            ]
+        }
+    )
+
+
+class RepositoryView(View):
+    url: str
+    ref: str | None
+
+
+class UsageView(View):
+    """Tokens; `input_tokens` leaves out what a cache served or stored."""
+
+    input_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+    output_tokens: int
+    reasoning_tokens: int
+
+
+class LimitsView(View):
+    """null does not bind."""
+
+    turns: int | None
+    tokens: int | None
+    cost_usd: float | None
+    seconds: float | None
+
+
+class PlanStepView(View):
+    title: str
+    detail: str
+
+
+class PlanView(View):
+    summary: str
+    steps: list[PlanStepView]
+    risks: list[str]
+
+
+class WorkView(View):
+    """The commit that was made of the work."""
+
+    branch: str
+    base: str
+    commit: str
+    tree: str
+    files: int
+    added: int
+    removed: int
+
+
+class ResultView(View):
+    status: RunStatus
+    summary: str
+    next_step: str
+    snapshot_id: str | None
+    content_id: str | None
+    work: WorkView | None
+    pushed: bool
+    verified: bool | None = Field(description="null where no verify command was asked for")
+
+
+class RunLinks(View):
+    self: str
+    events: str
+    conversation: str
+    diff: str
+    files: str
+    snapshots: str
+    usage: str
+    temporal_ui: str = Field(description="The run in the Temporal Web UI")
+
+
+class RunItem(View):
+    """A run as lists show it."""
+
+    id: str = Field(examples=[RUN_ID])
+    status: RunStatus
+    phase: Phase | None
+    waiting_for: WaitingFor | None
+    waiting_since: datetime | None
+    waiting_until: datetime | None = Field(description="When the wait ends by itself, where that is known")
+    waiting_reason: str
+    title: str = Field(description="The task's first line")
+    agent: str
+    model: str
+    owner: str
+    repository: RepositoryView | None
+    labels: dict[str, str]
+    priority: int
+    turn: int
+    cost_usd: float
+    branch: str | None = Field(description="The branch of its work, once committed")
+    created_at: datetime
+    updated_at: datetime
+    links: RunLinks
+
+
+class RunView(RunItem):
+    """A run as a whole."""
+
+    task: str
+    plan: PlanView | None
+    todo: list[dict[str, Any]]
+    tool_policy: str
+    publish: Publish
+    verify: list[str]
+    usage: UsageView
+    limits: LimitsView
+    limits_left: LimitsView = Field(description="What is left of each limit; `seconds` runs on while the run does")
+    base_commit: str | None
+    snapshot_id: str | None
+    verified: bool | None
+    result: ResultView | None

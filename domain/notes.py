@@ -43,6 +43,12 @@ class Note(Value):
 def note_text(note: Note, failed: Sequence[ToolReturned] = ()) -> str:
     if note.kind != "verify_failed":
         return TEXTS[note.kind].format(reason=note.reason)
-    parts = ["The work was checked with the commands of this run, and some of them failed. Mend the causes, not the checks."]
+    parts = [
+        "The work was checked with the commands of this run, and some of them failed. Mend the causes, not the checks."
+    ]
     parts += [f"$ {returned.subject}\n{returned.result.text}" for returned in failed]
     return "\n\n".join([*parts, "Then call `finish` again."])
+
+
+def failed_check(returned: ToolReturned) -> bool:
+    return returned.result.is_error or returned.result.exit_code not in (0, None)

@@ -52,6 +52,10 @@ class Workspaces(Protocol):
         """Removes what attempts of a call with a lower number left."""
         ...
 
+    async def close(self, workspace_id: str) -> None:
+        """Removes this host's copy of a workspace that nobody needs any more; its snapshots stay."""
+        ...
+
     async def sweep(self) -> None:
         """At start: removes attempts that nobody owns."""
         ...

@@ -1,0 +1,119 @@
+"""What a person is shown before they decide, and what a decision means for the call it was about."""
+
+from typing import Any
+
+from temporalio import activity
+
+from activities.dossiers import Dossiers
+from activities.jobs import job_of
+from activities.tools.summary import summary_of
+from domain.approval import ApprovalCard, ApprovalKind
+from domain.dossier import Dossier
+from domain.errors import ModelMistake, NotFound
+from domain.event import ApprovalRequested, StatusChanged, ToolReturned
+from domain.ports import Journal
+from domain.record import NewEvent
+from domain.run import WaitingFor
+from domain.tool import ToolResult
+from domain.value import Value
+
+WAITING: dict[ApprovalKind, WaitingFor] = {
+    "plan": "plan_approval",
+    "tool_call": "tool_approval",
+    "publish": "publish_approval",
+    "question": "human_answer",
+    "limit": "limit",
+    "stuck": "stuck",
+}
+
+
+class RequestApprovalInput(Value):
+    """`status_key` is the key of the status event that announces the wait."""
+
+    run_id: str
+    approval_id: str
+    kind: ApprovalKind
+    status_key: str
+    subject: dict[str, Any] = {}
+    reason: str = ""
+
+
+class SettleCallInput(Value):
+    """A call that a person answered or rejected: the model reads the decision as its result."""
+
+    run_id: str
+    call: str
+
+
+class ApprovalActivities:
+    def __init__(self, journal: Journal, dossiers: Dossiers) -> None:
+        self._journal = journal
+        self._dossiers = dossiers
+
+    @activity.defn
+    async def request_approval(self, input: RequestApprovalInput) -> None:
+        """Records the card and the wait in one transaction."""
+        dossier = await self._dossiers.of(input.run_id)
+        card = _card(input, dossier)
+        waiting = StatusChanged(status="waiting", waiting_for=WAITING[input.kind], reason=card.title)
+        requested = NewEvent(key=f"approval/{input.approval_id}/requested", event=ApprovalRequested(card=card))
+        await self._journal.record(input.run_id, [requested, NewEvent(key=input.status_key, event=waiting)])
+
+    @activity.defn
+    async def settle_call(self, input: SettleCallInput) -> None:
+        dossier = await self._dossiers.of(input.run_id)
+        said = dossier.said(input.call)
+        decided = dossier.decided.get(input.call)
+        if said is None or decided is None:
+            raise NotFound(f"no decided call {input.call} in run {input.run_id}")
+        if decided.decision == "approve":
+            edited = decided.edited or {}
+            result = ToolResult(text=str(edited.get("answer") or decided.reason or "Yes."))
+        else:
+            reason = f" They say: {decided.reason}" if decided.reason else ""
+            result = ToolResult(text=f"A person refused this call; it was not made.{reason}", is_error=True)
+        returned = ToolReturned(call=input.call, name=said.name, subject="", attempt=0, result=result)
+        await self._journal.record(input.run_id, [NewEvent(key=f"{input.call}/returned", event=returned)])
+
+
+def _card(input: RequestApprovalInput, dossier: Dossier) -> ApprovalCard:
+    title, subject, risk = _about(input, dossier)
+    return ApprovalCard(
+        approval_id=input.approval_id,
+        kind=input.kind,
+        title=title,
+        subject=subject,
+        risk=risk,
+        snapshot_id=dossier.snapshot.id if dossier.snapshot else None,
+        base_commit=dossier.repository.commit if dossier.repository else None,
+    )
+
+
+def _about(input: RequestApprovalInput, dossier: Dossier) -> tuple[str, dict[str, Any], str]:
+    """Title, subject and risk of a card, by its kind."""
+    match input.kind:
+        case "plan" if dossier.proposed is not None:
+            return dossier.proposed.summary[:300], dossier.proposed.model_dump(mode="json"), "read"
+        case "tool_call" | "question":
+            return _about_call(input, dossier)
+        case "publish":
+            return "Publish the work as shown by the run's diff", input.subject, "effect"
+        case "limit":
+            return f"The run has used up its limit: {input.reason}. Raise it or stop?", input.subject, ""
+        case _:
+            return f"The agent is stuck: {input.reason}. Go on or stop?", input.subject, ""
+
+
+def _about_call(input: RequestApprovalInput, dossier: Dossier) -> tuple[str, dict[str, Any], str]:
+    said = dossier.said(input.approval_id)
+    if said is None:
+        raise NotFound(f"no call {input.approval_id} in run {input.run_id}")
+    try:
+        job = job_of(input.approval_id, dossier)
+    except ModelMistake:
+        return said.name, {"tool": said.name, "arguments": said.arguments}, ""
+    arguments = job.arguments.model_dump(mode="json")
+    if input.kind == "question":
+        return str(arguments.get("question", said.name))[:300], arguments, "human"
+    subject = {"tool": said.name, "arguments": arguments}
+    return summary_of(said.name, job.subject), subject, job.tool.definition.tool_class

@@ -1,0 +1,155 @@
+"""One turn: asks the model, settles what can be settled at once, says what is to be run."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from time import monotonic
+from zlib import crc32
+
+from domain.policies import policy
+from domain.prompt import first_message, system_prompt
+from temporalio import activity
+
+from activities.dossiers import Dossiers
+from activities.live import LiveStream
+from activities.tools import TOOLS, schema
+from activities.turns import CallModelResult, planned, settle
+from domain.agents import AGENTS
+from domain.dossier import Dossier
+from domain.errors import ProviderUnavailable
+from domain.event import MessageReceived, NoteAdded, TurnAnswered, TurnRefused
+from domain.mailbox import SendMessage
+from domain.model import AssistantMessage, Block, ModelAnswer, ModelRequest, ToolCall, cost_usd
+from domain.notes import Note, failed_check, note_text
+from domain.ports import Clock, Journal, Models, Prompts
+from domain.record import NewEvent
+from domain.run import Phase
+from domain.tool import ToolPolicy
+from domain.value import Value
+
+LONGEST_WAIT_SECONDS = 120.0
+
+
+class CallModelInput(Value):
+    run_id: str
+    turn: int
+    phase: Phase
+    agent: str
+    model: str
+    messages: tuple[SendMessage, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+class ModelActivities:
+    def __init__(self, journal: Journal, dossiers: Dossiers, models: Models, prompts: Prompts, clock: Clock) -> None:
+        self._journal = journal
+        self._dossiers = dossiers
+        self._models = models
+        self._prompts = prompts
+        self._clock = clock
+
+    @activity.defn
+    async def call_model(self, input: CallModelInput) -> CallModelResult:
+        """Answers from the journal where the turn is recorded; otherwise the model is asked, and then it is."""
+        dossier = await self._dossiers.of(input.run_id)
+        if input.messages or input.notes:
+            await self._deliver(input, dossier)
+            dossier = await self._dossiers.of(input.run_id)
+        recorded = dossier.answer(input.turn)
+        if recorded is None:
+            recorded = await self._ask(input, dossier)
+        return planned(recorded, AGENTS[input.agent].tools, self._policy(input.agent, dossier), dossier.granted)
+
+    async def _deliver(self, input: CallModelInput, dossier: Dossier) -> None:
+        events = [
+            NewEvent(
+                key=f"message/{message.message_id}",
+                event=MessageReceived(
+                    message_id=message.message_id,
+                    turn=input.turn,
+                    phase=input.phase,
+                    text=message.text,
+                    by=message.by,
+                ),
+            )
+            for message in input.messages
+        ]
+        for number, note in enumerate(input.notes):
+            failed = [one for one in dossier.checks(note.round) if failed_check(one)]
+            told = NoteAdded(turn=input.turn, phase=input.phase, text=note_text(note, failed))
+            events.append(NewEvent(key=f"turn/{input.turn}/note/{number}", event=told))
+        await self._journal.record(input.run_id, events)
+
+    async def _ask(self, input: CallModelInput, dossier: Dossier) -> TurnAnswered:
+        attempt = activity.info().attempt
+        stream = LiveStream(self._journal, input.run_id, input.turn, attempt)
+        if attempt > 1:
+            await stream.reset()
+        model, name = self._models.get(input.model)
+        began = monotonic()
+        try:
+            answer = await model.answer(self._request(input, name, dossier), stream.send)
+        except ProviderUnavailable as error:
+            raise await self._refused(input, error, attempt) from error
+        return await self._record(input, dossier, answer, monotonic() - began)
+
+    def _request(self, input: CallModelInput, name: str, dossier: Dossier) -> ModelRequest:
+        definition = AGENTS[input.agent]
+        instructions = self._prompts.instructions(definition.instructions)
+        opening = first_message(dossier.spec, input.phase, dossier.plan)
+        return ModelRequest(
+            model=name,
+            system=system_prompt(instructions, definition, dossier.spec, dossier.rules, dossier.plan),
+            tools=tuple(schema(TOOLS[tool]) for tool in definition.tools),
+            messages=tuple(dossier.conversation.messages(input.phase, opening)),
+            max_output_tokens=definition.max_output_tokens,
+        )
+
+    async def _record(
+        self, input: CallModelInput, dossier: Dossier, answer: ModelAnswer, seconds: float
+    ) -> TurnAnswered:
+        answered = TurnAnswered(
+            turn=input.turn,
+            phase=input.phase,
+            message=AssistantMessage(blocks=_with_our_ids(answer.blocks, input.turn)),
+            stop=answer.stop,
+            model=answer.model,
+            usage=answer.usage,
+            cost_usd=cost_usd(self._models.price(input.model), answer.usage),
+            seconds=round(seconds, 3),
+        )
+        settled = settle(answered, AGENTS[input.agent].tools, self._policy(input.agent, dossier), dossier.granted)
+        events = [NewEvent(key=f"turn/{input.turn}", event=answered)]
+        events += [NewEvent(key=f"{one.call}/returned", event=one) for one in settled]
+        recorded = await self._journal.record(input.run_id, events)
+        for one in recorded:
+            self._dossiers.add(input.run_id, one)
+        stands = recorded[0].event
+        return stands if isinstance(stands, TurnAnswered) else answered
+
+    async def _refused(self, input: CallModelInput, error: ProviderUnavailable, attempt: int) -> ProviderUnavailable:
+        """Records until when the run waits, so that the wait can be seen."""
+        wait = error.retry_after_seconds
+        if wait is None:
+            jitter = 0.75 + crc32(f"{input.run_id}/{attempt}".encode()) % 1000 / 2000
+            wait = min(LONGEST_WAIT_SECONDS, 2.0 ** min(attempt - 1, 10)) * jitter
+        until = self._clock.now() + timedelta(seconds=wait)
+        refused = TurnRefused(turn=input.turn, reason=error.message[:2000], until=until)
+        key = f"turn/{input.turn}/refused/{attempt}"
+        await self._journal.record(input.run_id, [NewEvent(key=key, event=refused)])
+        return ProviderUnavailable(error.message, error.next_step, retry_after_seconds=wait)
+
+    def _policy(self, agent: str, dossier: Dossier) -> ToolPolicy:
+        named = dossier.spec.tool_policy
+        return AGENTS[agent].tool_policy if named == "default" else policy(named)
+
+
+def _with_our_ids(blocks: Sequence[Block], turn: int) -> tuple[Block, ...]:
+    """Ids by turn and place, so that the same journal always makes the same request."""
+    renamed: list[Block] = []
+    for block in blocks:
+        if isinstance(block, ToolCall):
+            count = sum(isinstance(one, ToolCall) for one in renamed)
+            renamed.append(block.model_copy(update={"id": f"call_{turn}_{count}"}))
+        else:
+            renamed.append(block)
+    return tuple(renamed)

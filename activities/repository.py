@@ -1,0 +1,149 @@
+"""Taking work out: a commit made in the sandbox, carried over as a checked pack, pushed once."""
+
+from temporalio import activity
+
+from activities.dossiers import Dossiers
+from activities.tool_context import Outputs
+from domain.agents import AGENTS
+from domain.dossier import Dossier
+from domain.errors import NotFound, WorkRefused
+from domain.event import EffectDone, EffectIntended, WorkCommitted
+from domain.ports import Journal, Repositories, Sandbox, Workspaces
+from domain.record import NewEvent
+from domain.repository import CommitSpec, PublishedWork, ResolvedRepository, branch_name
+from domain.sandbox import MIRROR_PATH, ReadOnlyMount
+from domain.value import Value
+from domain.workspace import WorkspaceLease, WorkspaceRef
+
+NOTHING_TO_COMMIT = 9
+"""Exit status of the commit command where the tree is that of the base."""
+
+PUSH = "effect/push"
+
+
+class CommitWorkInput(Value):
+    run_id: str
+    workspace: WorkspaceRef
+    agent: str
+    number: int = 1
+
+
+class CommitWorkResult(Value):
+    """`commit` is None where there was nothing to commit."""
+
+    commit: str | None = None
+    branch: str = ""
+    files: int = 0
+
+
+class PushBranchInput(Value):
+    run_id: str
+
+
+class RepositoryActivities:
+    def __init__(
+        self,
+        journal: Journal,
+        dossiers: Dossiers,
+        sandbox: Sandbox,
+        workspaces: Workspaces,
+        repositories: Repositories,
+        outputs: Outputs,
+    ) -> None:
+        self._journal = journal
+        self._dossiers = dossiers
+        self._sandbox = sandbox
+        self._workspaces = workspaces
+        self._repositories = repositories
+        self._outputs = outputs
+
+    @activity.defn
+    async def commit_work(self, input: CommitWorkInput) -> CommitWorkResult:
+        """The same snapshot always makes the same commit: its author, message and dates come from the run."""
+        recorded = await self._journal.find(input.run_id, f"work/{input.number}")
+        if recorded is not None and isinstance(recorded.event, WorkCommitted):
+            return _told(recorded.event.work)
+        dossier = await self._dossiers.of(input.run_id)
+        repository = _repository(dossier)
+        work = await self._make(input, dossier, repository)
+        if work is None:
+            return CommitWorkResult()
+        event = WorkCommitted(work=work)
+        await self._journal.record(input.run_id, [NewEvent(key=f"work/{input.number}", event=event)])
+        return _told(work)
+
+    async def _make(
+        self, input: CommitWorkInput, dossier: Dossier, repository: ResolvedRepository
+    ) -> PublishedWork | None:
+        at = input.workspace
+        lease = WorkspaceLease(
+            workspace_id=at.workspace_id, host_id=at.host_id, generation=at.generation, snapshot=dossier.snapshot
+        )
+        layers = await self._workspaces.read_mounts(lease)
+        mirror = ReadOnlyMount(source=str(self._repositories.mirror(repository)), target=MIRROR_PATH)
+        spec = commit_spec(dossier)
+        pack = self._outputs.scratch(input.run_id, f"commit-{input.number}")
+        template = self._repositories.commit_command(repository.commit, spec)
+        command = template.model_copy(
+            update={
+                "mounts": (*layers.mounts, mirror),
+                "limits": AGENTS[input.agent].sandbox_limits,
+                "name": f"{input.run_id}-commit-{input.number}",
+                "output_path": str(pack),
+            }
+        )
+        result = await self._sandbox.run(command)
+        if result.exit_code == NOTHING_TO_COMMIT:
+            return None
+        if result.exit_code != 0:
+            said = result.error.decode(errors="replace")[-2000:]
+            raise WorkRefused(
+                f"The work could not be committed: {said}",
+                "Send the run a message that says what to change, or take its files by GET /v1/runs/{id}/diff.",
+            )
+        try:
+            return await self._repositories.take_in(repository, pack, result.report.decode().split()[0], spec)
+        finally:
+            pack.unlink(missing_ok=True)
+
+    @activity.defn
+    async def push_branch(self, input: PushBranchInput) -> None:
+        """Intent, probe, act, receipt: an attempt that died after the push is found by the probe."""
+        if await self._journal.find(input.run_id, f"{PUSH}/done") is not None:
+            return
+        dossier = await self._dossiers.of(input.run_id)
+        repository = _repository(dossier)
+        (committed,) = (await self._journal.read(input.run_id, types=("work_committed",)))[-1:]
+        assert isinstance(committed.event, WorkCommitted)
+        work = committed.event.work
+        intended = EffectIntended(effect="push", target=work.branch)
+        await self._journal.record(input.run_id, [NewEvent(key=f"{PUSH}/intended", event=intended)])
+        found = await self._repositories.remote_commit(repository, work.branch) == work.commit
+        if not found:
+            await self._repositories.push(repository, work)
+        done = EffectDone(effect="push", target=work.branch, receipt={"commit": work.commit}, found=found)
+        await self._journal.record(input.run_id, [NewEvent(key=f"{PUSH}/done", event=done)])
+
+
+def commit_spec(dossier: Dossier) -> CommitSpec:
+    """A subject of at most 72 characters from the task, and what the agent says of its work."""
+    lines = dossier.spec.task.strip().splitlines()
+    subject = lines[0].strip()[:72] if lines else "Work"
+    finished = [one for one in dossier.returned.values() if one.finished and one.name == "finish"]
+    summary = finished[-1].result.text.strip() if finished else ""
+    message = "\n\n".join(part for part in (subject, summary, f"Perdure-Run: {dossier.run_id}") if part)
+    return CommitSpec(
+        message=message + "\n",
+        unix_time=int(dossier.submitted_at.timestamp()),
+        branch=branch_name(dossier.spec.task, dossier.run_id),
+    )
+
+
+def _repository(dossier: Dossier) -> ResolvedRepository:
+    if dossier.repository is None:
+        raise NotFound(f"run {dossier.run_id} has no repository")
+    return dossier.repository
+
+
+def _told(work: PublishedWork) -> CommitWorkResult:
+    return CommitWorkResult(commit=work.commit, branch=work.branch, files=work.files)

@@ -1,0 +1,250 @@
+"""One atomic step: a call is made once, or its effect is thrown away and it is made again (docs/architecture.md)."""
+
+import asyncio
+import hashlib
+import re
+from time import monotonic
+
+from temporalio import activity
+
+from activities.dossiers import Dossiers
+from activities.jobs import Job, job_of
+from activities.live import LiveStream
+from activities.tool_context import Outputs, SandboxContext
+from activities.tools.contract import ToolOutcome
+from domain.agents import AGENTS
+from domain.dossier import Dossier
+from domain.errors import Fenced, ModelMistake, NotFound, OutOfSpace
+from domain.event import PlanProposed, ToolRedone, ToolReturned, ToolStarted
+from domain.ports import CallCommit, Journal, Repositories, Sandbox, Workspaces
+from domain.record import NewEvent
+from domain.sandbox import MIRROR_PATH, OUTPUTS_PATH, WORKSPACE_PATH, Mount, ReadOnlyMount
+from domain.tool import ToolResult
+from domain.value import Value
+from domain.workspace import AttemptLayers, WorkspaceLease, WorkspaceRef
+
+
+class CallToolInput(Value):
+    run_id: str
+    call: str
+    workspace: WorkspaceRef
+    agent: str
+
+
+class CallToolResult(Value):
+    """`fingerprint` is equal for equal calls with equal results."""
+
+    is_error: bool
+    exit_code: int | None
+    finished: bool
+    fingerprint: str
+
+
+class ToolActivities:
+    def __init__(
+        self,
+        journal: Journal,
+        dossiers: Dossiers,
+        sandbox: Sandbox,
+        workspaces: Workspaces,
+        repositories: Repositories,
+        outputs: Outputs,
+        at_once: int,
+    ) -> None:
+        self._journal = journal
+        self._dossiers = dossiers
+        self._sandbox = sandbox
+        self._workspaces = workspaces
+        self._repositories = repositories
+        self._outputs = outputs
+        self._permits = asyncio.Semaphore(at_once)
+
+    @activity.defn
+    async def call_tool(self, input: CallToolInput) -> CallToolResult:
+        """Answers from the journal where the call has returned; a call in doubt is discarded and redone."""
+        dossier = await self._dossiers.of(input.run_id)
+        returned = dossier.returned.get(input.call)
+        if returned is None:
+            returned = await self._make(input, dossier)
+        return _report(returned, dossier)
+
+    async def _make(self, input: CallToolInput, dossier: Dossier) -> ToolReturned:
+        lease = _lease(input, dossier)
+        try:
+            job = job_of(input.call, dossier)
+        except ModelMistake as mistake:
+            return await self._record(input, _mistaken(input.call, dossier, mistake))
+        async with self._permits:
+            if job.tool.definition.tool_class == "read":
+                return await self._read(input, dossier, lease, job)
+            return await self._write(input, dossier, lease, job)
+
+    async def _read(self, input: CallToolInput, dossier: Dossier, lease: WorkspaceLease, job: Job) -> ToolReturned:
+        layers = await self._workspaces.read_mounts(lease)
+        outcome = await self._run(input, dossier, job, layers)
+        returned = _returned(job, 0, outcome).model_copy(update={"snapshot": lease.snapshot})
+        if outcome.plan is not None:
+            await self._propose(input.run_id, job, outcome)
+        return await self._record(input, returned)
+
+    async def _write(self, input: CallToolInput, dossier: Dossier, lease: WorkspaceLease, job: Job) -> ToolReturned:
+        attempt = await self._start(input, dossier, lease, job)
+        layers = await self._workspaces.begin(lease, job.call, attempt)
+        outcome = await self._run(input, dossier, job, layers)
+        if outcome.plan is not None:
+            await self._propose(input.run_id, job, outcome)
+        if not job.keeps:
+            await self._workspaces.discard(lease.workspace_id, job.call, attempt + 1)
+            return await self._commit(input, lease, attempt, _returned(job, attempt, outcome), lease)
+        try:
+            sealed = await self._workspaces.seal(lease, layers)
+        except OutOfSpace as full:
+            await self._workspaces.discard(lease.workspace_id, job.call, attempt + 1)
+            text = f"{full.message} Everything that this call changed was discarded. {full.next_step}".strip()
+            refused = ToolOutcome(ToolResult(text=text, is_error=True))
+            return await self._commit(input, lease, attempt, _returned(job, attempt, refused), lease)
+        returned = _returned(job, attempt, outcome).model_copy(update={"changed": sealed.changed})
+        after = lease.model_copy(update={"snapshot": sealed.snapshot})
+        committed = await self._commit(input, lease, attempt, returned, after)
+        await self._workspaces.apply(lease, sealed)
+        return committed
+
+    async def _start(self, input: CallToolInput, dossier: Dossier, lease: WorkspaceLease, job: Job) -> int:
+        """Clears what a doubtful attempt left, and records the new one before anything of it happens."""
+        last = dossier.attempts.get(job.call, 0)
+        events: list[NewEvent] = []
+        if last:
+            await self._sandbox.kill(_command_name(input.run_id, job.call, None))
+            await self._workspaces.discard(lease.workspace_id, job.call, last + 1)
+            events.append(NewEvent(key=f"{job.call}/redone/{last}", event=ToolRedone(call=job.call, attempt=last)))
+        started = ToolStarted(
+            call=job.call,
+            name=job.tool.definition.name,
+            tool_class=job.tool.definition.tool_class,
+            subject=job.subject,
+            attempt=last + 1,
+            snapshot_id=lease.snapshot.id if lease.snapshot else "",
+            generation=lease.generation,
+        )
+        events.append(NewEvent(key=f"{job.call}/started/{last + 1}", event=started))
+        for recorded in await self._journal.record(input.run_id, events):
+            self._dossiers.add(input.run_id, recorded)
+        return last + 1
+
+    async def _run(self, input: CallToolInput, dossier: Dossier, job: Job, layers: AttemptLayers) -> ToolOutcome:
+        phase = answered.phase if (answered := dossier.answer(job.turn)) else "verify"
+        context = SandboxContext(
+            self._sandbox,
+            self._outputs,
+            run_id=input.run_id,
+            place=job.place,
+            name=_command_name(input.run_id, job.call, activity.info().attempt),
+            mounts=(*layers.mounts, *self._own_mounts(input.run_id, dossier)),
+            limits=AGENTS[input.agent].sandbox_limits,
+            cwd=(dossier.cwd if job.keeps else None) or WORKSPACE_PATH,
+            environment=dossier.environment,
+            first_finish=dossier.finishes(phase) == 0,
+            base_commit=dossier.repository.commit if dossier.repository else "empty",
+            live=LiveStream(self._journal, input.run_id, job.turn, activity.info().attempt),
+        )
+        began = monotonic()
+        try:
+            outcome = await job.tool.run(job.arguments, context)
+        except ModelMistake as mistake:
+            return ToolOutcome(ToolResult(text=mistake.message, is_error=True))
+        seconds = round(monotonic() - began, 3)
+        timed = outcome.result.model_copy(update={"seconds": seconds})
+        if not job.keeps:
+            return ToolOutcome(timed)
+        return ToolOutcome(timed, outcome.cwd, outcome.environment, outcome.todo, outcome.plan, outcome.finished)
+
+    def _own_mounts(self, run_id: str, dossier: Dossier) -> tuple[Mount, ...]:
+        outputs = ReadOnlyMount(source=str(self._outputs.directory(run_id)), target=OUTPUTS_PATH)
+        if dossier.repository is None:
+            return (outputs,)
+        mirror = str(self._repositories.mirror(dossier.repository))
+        return (outputs, ReadOnlyMount(source=mirror, target=MIRROR_PATH))
+
+    async def _propose(self, run_id: str, job: Job, outcome: ToolOutcome) -> None:
+        assert outcome.plan is not None
+        proposed = NewEvent(key=f"plan/{job.turn}", event=PlanProposed(plan=outcome.plan))
+        await self._journal.record(run_id, [proposed])
+
+    async def _commit(
+        self,
+        input: CallToolInput,
+        lease: WorkspaceLease,
+        attempt: int,
+        returned: ToolReturned,
+        after: WorkspaceLease,
+    ) -> ToolReturned:
+        event = returned.model_copy(update={"snapshot": after.snapshot})
+        commit = CallCommit(
+            call=input.call,
+            attempt=attempt,
+            generation=lease.generation,
+            started_from=lease.snapshot.id if lease.snapshot else "",
+            returned=NewEvent(key=f"{input.call}/returned", event=event),
+        )
+        recorded = await self._journal.commit_call(input.run_id, commit)
+        self._dossiers.add(input.run_id, recorded)
+        stands = recorded.event
+        if isinstance(stands, ToolReturned) and stands.attempt == attempt:
+            return stands
+        raise Fenced(f"another attempt of {input.call} has returned", "Its result stands; this one is void.")
+
+    async def _record(self, input: CallToolInput, returned: ToolReturned) -> ToolReturned:
+        (recorded,) = await self._journal.record(input.run_id, [NewEvent(key=f"{input.call}/returned", event=returned)])
+        self._dossiers.add(input.run_id, recorded)
+        return recorded.event if isinstance(recorded.event, ToolReturned) else returned
+
+
+def _lease(input: CallToolInput, dossier: Dossier) -> WorkspaceLease:
+    if dossier.snapshot is None:
+        raise NotFound(f"run {input.run_id} has no open workspace")
+    at = input.workspace
+    return WorkspaceLease(
+        workspace_id=at.workspace_id, host_id=at.host_id, generation=at.generation, snapshot=dossier.snapshot
+    )
+
+
+def _returned(job: Job, attempt: int, outcome: ToolOutcome) -> ToolReturned:
+    return ToolReturned(
+        call=job.call,
+        name=job.tool.definition.name,
+        subject=job.subject,
+        attempt=attempt,
+        result=outcome.result,
+        cwd=outcome.cwd,
+        environment=outcome.environment,
+        todo=outcome.todo,
+        finished=outcome.finished,
+    )
+
+
+def _mistaken(call: str, dossier: Dossier, mistake: ModelMistake) -> ToolReturned:
+    said = dossier.said(call)
+    return ToolReturned(
+        call=call,
+        name=said.name if said else "bash",
+        subject="",
+        attempt=0,
+        result=ToolResult(text=mistake.message, is_error=True),
+    )
+
+
+def _report(returned: ToolReturned, dossier: Dossier) -> CallToolResult:
+    said = dossier.said(returned.call)
+    text = "\n".join((returned.name, said.arguments if said else returned.subject, returned.result.text))
+    return CallToolResult(
+        is_error=returned.result.is_error,
+        exit_code=returned.result.exit_code,
+        finished=returned.finished,
+        fingerprint=hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16],
+    )
+
+
+def _command_name(run_id: str, call: str, attempt: int | None) -> str:
+    """Unique on the host while it runs; without `attempt`, the prefix of all attempts of the call."""
+    place = re.sub(r"[^A-Za-z0-9]+", "-", call)
+    return f"{run_id}-{place}-" + ("" if attempt is None else str(attempt))

@@ -1,0 +1,101 @@
+"""The sandbox as a tool sees it during one call."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from activities.live import LiveStream
+from domain.ports import Sandbox
+from domain.sandbox import OUTPUTS_PATH, Command, CommandResult, Mount, SandboxLimits
+
+
+class Outputs(Protocol):
+    """Whole outputs of calls on this host."""
+
+    def directory(self, run_id: str) -> Path: ...
+
+    def scratch(self, run_id: str, name: str) -> Path: ...
+
+    async def keep(self, run_id: str, name: str, scratch: Path) -> str: ...
+
+    async def restore(self, run_id: str, wanted: dict[str, str]) -> None: ...
+
+
+class SandboxContext:
+    """Implements activities.tools.contract.ToolContext for one attempt of one call."""
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        outputs: Outputs,
+        *,
+        run_id: str,
+        place: str,
+        name: str,
+        mounts: tuple[Mount, ...],
+        limits: SandboxLimits,
+        cwd: str,
+        environment: dict[str, str],
+        first_finish: bool,
+        base_commit: str,
+        live: LiveStream | None = None,
+    ) -> None:
+        self.cwd = cwd
+        self.environment = environment
+        self.first_finish = first_finish
+        self.base_commit = base_commit
+        self._sandbox = sandbox
+        self._outputs = outputs
+        self._run_id = run_id
+        self._place = place
+        self._name = name
+        self._mounts = mounts
+        self._limits = limits
+        self._live = live
+        self._spooled: Path | None = None
+
+    async def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdin: bytes = b"",
+        cwd: str | None = None,
+        environment: dict[str, str] | None = None,
+        timeout_seconds: float = 30.0,
+        keep_bytes: int = 64 * 1024,
+        split_error: bool = False,
+        spool: bool = False,
+        report: bool = False,
+    ) -> CommandResult:
+        scratch = self._outputs.scratch(self._run_id, self._place) if spool else None
+        command = Command(
+            argv=tuple(argv),
+            cwd=cwd or self.cwd,
+            environment=self.environment if environment is None else environment,
+            stdin=stdin,
+            timeout_seconds=timeout_seconds,
+            mounts=self._mounts,
+            limits=self._limits,
+            name=self._name,
+            keep_bytes=keep_bytes,
+            output_path=str(scratch) if scratch else None,
+            split_error=split_error,
+            report=report,
+        )
+        result = await self._sandbox.run(command, self._show if spool else None)
+        if scratch is not None:
+            self._spooled = scratch if result.cut else None
+            if not result.cut:
+                scratch.unlink(missing_ok=True)
+        return result
+
+    async def output_note(self) -> tuple[str, str] | None:
+        if self._spooled is None:
+            return None
+        address = await self._outputs.keep(self._run_id, self._place, self._spooled)
+        self._spooled = None
+        return f"{OUTPUTS_PATH}/{self._place}", address
+
+    async def _show(self, chunk: bytes) -> None:
+        if self._live is not None:
+            await self._live.send("output", chunk.decode(errors="replace"))

@@ -1,0 +1,140 @@
+"""What activities know of a run: one fold of its journal that takes events as they come."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from domain.approval import DecideApproval, Plan
+from domain.conversation import Conversation
+from domain.event import (
+    ApprovalDecided,
+    PlanAccepted,
+    PlanProposed,
+    RepositoryResolved,
+    RulesRead,
+    RunSubmitted,
+    ToolReturned,
+    ToolStarted,
+    TurnAnswered,
+    WorkspaceOpened,
+)
+from domain.model import ToolCall
+from domain.record import RecordedEvent
+from domain.repository import ResolvedRepository
+from domain.run import Phase, RunSpec
+from domain.snapshot import SnapshotRef
+
+
+class Dossier:
+    """Grows with the journal and is never stored: whoever loses it folds again."""
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+        self.seq = 0
+        self.conversation = Conversation()
+        self.rules: str | None = None
+        self.proposed: Plan | None = None
+        self.plan: Plan | None = None
+        self.repository: ResolvedRepository | None = None
+        self.decided: dict[str, DecideApproval] = {}
+        self.granted: set[str] = set()
+        """Tools that a person allowed for the rest of the run."""
+        self.cwd: str | None = None
+        self.environment: dict[str, str] = {}
+        self.snapshot: SnapshotRef | None = None
+        """The last committed one."""
+        self.attempts: dict[str, int] = {}
+        """The newest attempt of each call that was started."""
+        self.returned: dict[str, ToolReturned] = {}
+        self.outputs: dict[str, str] = {}
+        """Whole outputs by call key: their addresses in the blob store."""
+        self._submitted: tuple[RunSubmitted, datetime] | None = None
+        self._answers: dict[int, TurnAnswered] = {}
+        self._finishes: dict[Phase, int] = {}
+        self._phases: dict[int, Phase] = {}
+
+    @property
+    def spec(self) -> RunSpec:
+        return self._submission()[0].spec
+
+    @property
+    def submitted_at(self) -> datetime:
+        return self._submission()[1]
+
+    def _submission(self) -> tuple[RunSubmitted, datetime]:
+        if self._submitted is None:
+            raise ValueError(f"run {self.run_id} has no RunSubmitted event")
+        return self._submitted
+
+    def answer(self, turn: int) -> TurnAnswered | None:
+        return self._answers.get(turn)
+
+    def finishes(self, phase: Phase) -> int:
+        """How many `finish` calls of a phase have returned."""
+        return self._finishes.get(phase, 0)
+
+    def take(self, events: Iterable[RecordedEvent]) -> None:
+        for recorded in events:
+            if recorded.seq > self.seq:
+                self.seq = recorded.seq
+                self.conversation.take(recorded)
+                self._take(recorded)
+
+    def _take(self, recorded: RecordedEvent) -> None:
+        match recorded.event:
+            case RunSubmitted() as event:
+                self._submitted = (event, recorded.at)
+            case RulesRead(text=text):
+                self.rules = text
+            case PlanProposed(plan=plan):
+                self.proposed = plan
+            case PlanAccepted(plan=plan):
+                self.plan = plan
+            case RepositoryResolved(repository=repository):
+                self.repository = repository
+            case ApprovalDecided(decision=decision):
+                self._decide(decision)
+            case TurnAnswered() as event:
+                self._answers[event.turn] = event
+                self._phases[event.turn] = event.phase
+            case WorkspaceOpened(snapshot=snapshot):
+                self.snapshot = snapshot
+            case ToolStarted() as event:
+                self.attempts[event.call] = event.attempt
+            case ToolReturned() as event:
+                self._return(event)
+            case _:
+                pass
+
+    def _decide(self, decision: DecideApproval) -> None:
+        self.decided[decision.approval_id] = decision
+        said = self.said(decision.approval_id)
+        if said is not None and decision.decision == "approve" and decision.scope == "kind":
+            self.granted.add(said.name)
+
+    def said(self, call: str) -> ToolCall | None:
+        """What the model said in `turn/<n>/call/<i>`."""
+        match call.split("/"):
+            case ["turn", turn, "call", index]:
+                answered = self._answers.get(int(turn))
+                calls = answered.message.calls if answered else ()
+                return calls[int(index)] if int(index) < len(calls) else None
+        return None
+
+    def _return(self, event: ToolReturned) -> None:
+        if event.cwd is not None:
+            self.cwd = event.cwd
+        if event.environment is not None:
+            self.environment = event.environment
+        if event.result.output_ref is not None:
+            self.outputs[event.call] = event.result.output_ref
+        if event.snapshot is not None:
+            self.snapshot = event.snapshot
+        self.returned[event.call] = event
+        scope, number, *_ = event.call.split("/")
+        if scope == "turn" and event.name == "finish" and (phase := self._phases.get(int(number))) is not None:
+            self._finishes[phase] = self._finishes.get(phase, 0) + 1
+
+    def checks(self, round_number: int) -> list[ToolReturned]:
+        """Results of the verify commands of a round, in their order."""
+        prefix = f"verify/{round_number}/call/"
+        return [one for call, one in self.returned.items() if call.startswith(prefix)]

@@ -63,6 +63,12 @@ def call(*command: str) -> int:
     return subprocess.run(command, cwd=ROOT, env=environment(), check=False).returncode
 
 
+def call_quietly(*command: str, **variables: str) -> bool:
+    """True where it succeeded; for what has another way when it does not."""
+    given = {**environment(), **variables}
+    return subprocess.run(command, cwd=ROOT, env=given, check=False, capture_output=True).returncode == 0
+
+
 def wanted_stamp() -> str:
     """Changes with the lock, with the interpreter, and when the clone moves."""
     return "\n".join([hashlib.sha256(LOCK.read_bytes()).hexdigest(), sys.version, str(VENV)])
@@ -83,22 +89,26 @@ def make_venv() -> None:
 
 def find_uv() -> str | None:
     found = shutil.which("uv", path=environment()["PATH"])
-    if found is None and call(str(BIN / "python"), "-m", "pip", "--version") != 0:
-        call(str(BIN / "python"), "-m", "ensurepip", "--upgrade")
-    if found is None and call(str(BIN / "python"), "-m", "pip", "install", "--quiet", "uv") == 0:
-        found = str(BIN / "uv")
-    return found
+    if found:
+        return found
+    python = str(BIN / "python")
+    if not call_quietly(python, "-m", "pip", "--version"):
+        call_quietly(python, "-m", "ensurepip", "--upgrade")
+    return str(BIN / "uv") if call_quietly(python, "-m", "pip", "install", "uv") else None
 
 
 def install_lock() -> None:
     """By uv, which takes seconds; by pip where uv cannot be had or finds no registry."""
     python = str(BIN / "python")
-    uv = find_uv()
     wanted = ["--require-hashes", "--requirement", str(LOCK)]
-    if uv and call(uv, "pip", "install", "--quiet", "--python", python, *wanted) == 0:
-        return
+    uv = find_uv()
+    if uv:
+        install = [uv, "pip", "install", "--python", python, *wanted]
+        # The system's certificates first: a proxy's own authority is known to them alone.
+        if call_quietly(*install, UV_SYSTEM_CERTS="1", UV_NATIVE_TLS="1") or call_quietly(*install):
+            return
     print("dev.py: without uv this takes a minute", file=sys.stderr)
-    if call(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted):
+    if call(python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", *wanted):
         stop("the packages of requirements.lock could not be installed; what pip said stands above")
 
 

@@ -1,0 +1,26 @@
+"""Where a provider is, and what an operator sets to reach it."""
+
+from pydantic import SecretStr
+
+from domain.value import Value
+
+
+class Endpoint(Value):
+    provider: str
+    """Also the tag of its reasoning blocks: they are sent back only to an endpoint of the same name."""
+    base_url: str
+    key: SecretStr
+    key_variable: str
+    url_variable: str
+
+
+class Patience(Value):
+    """How long and how much of an answer is waited for."""
+
+    connect_seconds: float = 10.0
+    read_seconds: float = 240.0
+    """Between two pieces of an answer; long, since a local server may think before its first token."""
+    total_seconds: float = 570.0
+    """Below the start-to-close timeout of a model call."""
+    answer_bytes: int = 64 * 1024 * 1024
+    """Of the raw stream; an answer that goes on for ever ends here."""

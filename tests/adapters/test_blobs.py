@@ -78,6 +78,10 @@ def endpoint() -> Iterator[str]:
     server.server_close()
 
 
+def names(directory: Path, pattern: str = "*") -> set[str]:
+    return {path.name for path in directory.glob(pattern)}
+
+
 def s3(endpoint: str, bucket: str = "bucket") -> ObjectBlobs:
     url = f"s3://{bucket}/some/prefix"
     return ObjectBlobs(url, {"access_key_id": "key", "secret_access_key": "x", "region": "r-1", "endpoint": endpoint})
@@ -107,7 +111,7 @@ async def test_files_go_in_and_come_out(blobs: ObjectBlobs, tmp_path: Path) -> N
     assert await blobs.put_file(source) == ADDRESS
     await blobs.get_file(ADDRESS, target)
     assert target.read_bytes() == CONTENT
-    assert sorted(set(os.listdir(tmp_path)) - {"new"}) == ["source", "target"]
+    assert names(tmp_path) - {"new"} == {"source", "target"}
 
 
 async def test_what_is_missing_is_not_found(blobs: ObjectBlobs, tmp_path: Path) -> None:
@@ -116,7 +120,7 @@ async def test_what_is_missing_is_not_found(blobs: ObjectBlobs, tmp_path: Path) 
     for wanted in (blobs.get(absent), blobs.get_range(absent, 0, 1), blobs.get_file(absent, tmp_path / "x")):
         with pytest.raises(NotFound, match=absent):
             await wanted
-    assert not {name for name in os.listdir(tmp_path) if name.startswith("x")}
+    assert not names(tmp_path, "x*")
 
 
 async def test_a_damaged_blob_is_never_handed_out(tmp_path: Path) -> None:
@@ -128,7 +132,7 @@ async def test_a_damaged_blob_is_never_handed_out(tmp_path: Path) -> None:
     for wanted in (blobs.get(ADDRESS), blobs.get_file(ADDRESS, tmp_path / "x")):
         with pytest.raises(StorageUnavailable, match="damaged"):
             await wanted
-    assert not {name for name in os.listdir(tmp_path) if name.startswith("x")}
+    assert not names(tmp_path, "x*")
     await blobs.put(CONTENT)
     assert await blobs.get(ADDRESS) == CONTENT
 

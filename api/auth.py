@@ -7,11 +7,12 @@ from typing import Annotated, Literal, get_args
 from uuid import UUID
 
 from fastapi import Depends, Path, Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from api.parts import ApiParts, Parts
-from domain.errors import Forbidden, NotFound, Unauthorized
+from api.errors import show_perdure_error
+from api.parts import ApiParts, Parts, parts_of
+from domain.errors import Forbidden, InvalidRequest, NotFound, PerdureError, Unauthorized
 from domain.run import RunSummary
 
 Role = Literal["viewer", "submitter", "approver", "admin"]
@@ -22,7 +23,9 @@ RIGHTS: dict[str, tuple[Right, ...]] = {
     "approver": ("read", "decide"),
     "admin": ("read", "submit", "decide"),
 }
-QUERY_TOKEN = "perdure.token"  # noqa: S105 - the name of a place, not a token
+GUARDED = ("v1", "metrics")
+CALLER = "perdure.caller"
+TOKEN_MAX_CHARACTERS = 1000
 BEARER = HTTPBearer(auto_error=False, description="A token made by `perdure up`, or by an admin.")
 
 
@@ -43,36 +46,54 @@ class Caller:
         return self.role == "admin" or (self.role == "submitter" and owner == self.owner)
 
 
-class QueryToken:
-    """Takes `?token=` out of the query before anything can log it, and keeps it for `identify`."""
+class Door:
+    """Lets nobody past to `GUARDED` paths without a token that is known, before a byte of the body is read.
+
+    Takes `?token=` out of the query before anything can log it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        query = bytes(scope.get("query_string", b""))
-        if scope["type"] == "http" and b"token=" in query:
-            parts = query.split(b"&")
-            tokens = [part[6:] for part in parts if part.startswith(b"token=")]
-            # The server logs from this very mapping, so it is changed in place.
-            scope["query_string"] = b"&".join(part for part in parts if not part.startswith(b"token="))
-            scope[QUERY_TOKEN] = tokens[0].decode("ascii", "replace") if tokens else ""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        query_token = _take_query_token(scope)
+        try:
+            if scope["path"].lstrip("/").split("/", 1)[0] in GUARDED:
+                scope[CALLER] = await _identify(Request(scope), query_token)
+            if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+                raise InvalidRequest("The address holds a NUL character", "Leave it out.")
+        except PerdureError as error:
+            response = await show_perdure_error(Request(scope), error)
+            await response(scope, receive, send)
+            return
         await self._app(scope, receive, send)
 
 
-async def identify(
-    request: Request, parts: Parts, given: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)]
-) -> Caller:
-    """The caller by the header's token; an event stream may carry it in the query, as browsers cannot set headers."""
-    token = given.credentials if given else ""
-    if not token and request.method == "GET" and "text/event-stream" in request.headers.get("accept", ""):
-        token = str(request.scope.get(QUERY_TOKEN, ""))
-    if not token:
+def _take_query_token(scope: Scope) -> str:
+    query = bytes(scope["query_string"])
+    if b"token=" not in query:
+        return ""
+    parts = query.split(b"&")
+    tokens = [part[6:] for part in parts if part.startswith(b"token=")]
+    # The server logs from this very mapping, so it is changed in place.
+    scope["query_string"] = b"&".join(part for part in parts if not part.startswith(b"token="))
+    return tokens[0].decode("ascii", "replace") if tokens else ""
+
+
+async def _identify(request: Request, query_token: str) -> Caller:
+    """By the header's token; an event stream may carry it in the query, as browsers cannot set headers there."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer":
+        streams = request.method == "GET" and "text/event-stream" in request.headers.get("accept", "")
+        token = query_token if streams else ""
+    if not token.strip():
         raise Unauthorized(
             "This needs a token",
             "Send the header `Authorization: Bearer <token>`; `perdure up` prints the token it made.",
         )
-    caller = await _owner_of(parts, token)
+    caller = await _owner_of(parts_of(request), token.strip())
     if caller is None:
         raise Unauthorized("This token is not known here", "Use the token that `perdure up` printed last.")
     return caller
@@ -82,12 +103,22 @@ async def _owner_of(parts: ApiParts, token: str) -> Caller | None:
     operator = parts.settings.api_token
     if operator and hmac.compare_digest(operator.encode(), token.encode()):
         return Caller(owner="admin", role="admin")
+    if "\x00" in token or len(token) > TOKEN_MAX_CHARACTERS:
+        return None
     known = await parts.tokens.owner_of(token)
     return Caller(owner=known[0], role=known[1]) if known else None
 
 
+async def caller_of(request: Request, _: Annotated[object, Security(BEARER)]) -> Caller:
+    """Whom the door let in; the scheme is named for the OpenAPI document."""
+    caller = request.scope.get(CALLER)
+    if not isinstance(caller, Caller):
+        raise Unauthorized("This needs a token", "Send the header `Authorization: Bearer <token>`.")
+    return caller
+
+
 def need(right: Right) -> Callable[[Caller], Awaitable[Caller]]:
-    async def allowed(caller: Annotated[Caller, Depends(identify)]) -> Caller:
+    async def allowed(caller: Annotated[Caller, Depends(caller_of)]) -> Caller:
         if not caller.may(right):
             able = ", ".join(role for role in get_args(Role) if right in RIGHTS[role])
             raise Forbidden(f"The role {caller.role} may not {right}", f"Ask somebody with one of the roles {able}.")

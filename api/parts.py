@@ -78,6 +78,7 @@ class ApiParts:
     prompts: Prompts
     runs: RunControl
     tokens: Tokens
+    counts: RunCounts
     settings: ApiSettings
 
 

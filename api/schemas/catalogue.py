@@ -4,8 +4,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from api.schemas.runs import LimitsView
 from api.schemas.value import View
-from domain.tool import ToolClass, Verdict
+from domain.tool import ToolClass
 
 
 class AgentView(View):
@@ -18,16 +19,8 @@ class AgentView(View):
     tool_policy: str
     model: str | None
     fallbacks: list[str]
-    limits: dict[str, float | None]
+    limits: LimitsView
     max_output_tokens: int
-
-
-class PolicyRuleView(View):
-    verdict: Verdict
-    tool: str | None
-    tool_class: ToolClass | None
-    pattern: str | None
-    reason: str
 
 
 class PriceView(View):
@@ -80,7 +73,6 @@ class StatsView(View):
 class DependencyView(View):
     """`required` ones make the server unready; without a worker runs are taken in and wait."""
 
-    name: Literal["postgres", "temporal", "blobs", "worker"]
     ok: bool
     required: bool
     detail: str
@@ -89,7 +81,7 @@ class DependencyView(View):
 
 class ReadinessView(View):
     status: Literal["ready", "degraded", "unready"]
-    checks: list[DependencyView]
+    checks: dict[str, DependencyView] = Field(description="By name: postgres, temporal, blobs, worker")
 
 
 class HealthView(View):

@@ -1,0 +1,118 @@
+"""A person's word: what waits for it over all runs, and how it is given."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query, Response
+
+from api.auth import Caller, ReadableRun, Reader
+from api.openapi import problems
+from api.parts import ApiParts, Parts
+from api.routes.commands import ENDED, tell
+from api.schemas.commands import ApprovalView, DecidedView, DecisionRequest
+from api.schemas.value import Page
+from api.views import approval_view, decision_view
+from domain.approval import Approval, ApprovalCard, DecideApproval
+from domain.errors import Conflict, Forbidden, NotFound
+from domain.event import ApprovalDecided, ApprovalRequested
+from domain.run import RunSummary
+
+router = APIRouter(tags=["approvals"])
+Limit = Annotated[int, Query(ge=1, le=200)]
+Cursor = Annotated[str | None, Query(max_length=500)]
+Status = Literal["pending", "decided"] | None
+
+
+@router.get("/approvals", response_model=Page[ApprovalView])
+async def list_approvals(
+    parts: Parts, caller: Reader, status: Status = None, limit: Limit = 50, cursor: Cursor = None
+) -> Page[ApprovalView]:
+    """The inbox over all runs that the caller sees. A page may be shorter than `limit` before the last one."""
+    found, following = await parts.journal.approvals(status, limit, cursor)
+    seen = [one for one in found if await _sees(caller, one, parts)]
+    return Page[ApprovalView](items=[approval_view(one, parts.settings) for one in seen], next_cursor=following)
+
+
+@router.get("/runs/{run_id}/approvals", response_model=Page[ApprovalView], responses=problems(404))
+async def list_approvals_of_run(
+    run: ReadableRun, parts: Parts, status: Status = None, limit: Limit = 50, cursor: Cursor = None
+) -> Page[ApprovalView]:
+    found, following = await parts.journal.approvals(status, limit, cursor, run.run_id)
+    return Page[ApprovalView](items=[approval_view(one, parts.settings) for one in found], next_cursor=following)
+
+
+@router.post(
+    "/runs/{run_id}/approvals/{approval_id:path}",
+    response_model=DecidedView,
+    responses={
+        202: {"model": DecidedView, "description": "Taken, and read once a worker is up"},
+        **problems(400, 404, 409, 413),
+    },
+)
+async def decide_approval(
+    approval_id: Annotated[str, Path(max_length=200, examples=["turn/12/call/0"])],
+    asked: DecisionRequest,
+    run: ReadableRun,
+    parts: Parts,
+    caller: Reader,
+    response: Response,
+) -> DecidedView:
+    """Accepted once: the same decision again answers the same, another one is refused."""
+    card = await _card(run, approval_id, parts)
+    _check_right(caller, run, card)
+    decision = DecideApproval(approval_id=approval_id, by=caller.owner, **asked.model_dump())
+    if (decided := await _decided(run, approval_id, parts)) is not None:
+        return _same(run, decided, decision)
+    if run.status in ENDED:
+        raise Conflict(f"The run is {run.status}; nothing is left to decide", "Start a new run.")
+    try:
+        acknowledged = await tell(run, decision, "decide", parts)
+    except Conflict:
+        # Somebody may have been faster, perhaps with the same word.
+        if (decided := await _decided(run, approval_id, parts)) is None:
+            raise
+        return _same(run, decided, decision)
+    response.status_code = 200 if acknowledged else 202
+    return _view(run, decision, acknowledged)
+
+
+def _same(run: RunSummary, decided: DecideApproval, asked: DecideApproval) -> DecidedView:
+    if (decided.decision, decided.edited, decided.scope) != (asked.decision, asked.edited, asked.scope):
+        raise Conflict(
+            f"This was decided already: {decided.decision} by {decided.by}",
+            "A decision stands; send a message instead.",
+        )
+    return _view(run, decided, True)
+
+
+def _view(run: RunSummary, decision: DecideApproval, acknowledged: bool) -> DecidedView:
+    return DecidedView(
+        run_id=run.run_id,
+        approval_id=decision.approval_id,
+        decision=decision_view(decision),
+        acknowledged=acknowledged,
+    )
+
+
+async def _card(run: RunSummary, approval_id: str, parts: ApiParts) -> ApprovalCard:
+    recorded = await parts.journal.find(run.run_id, f"approval/{approval_id}/requested")
+    if recorded is None or not isinstance(recorded.event, ApprovalRequested):
+        raise NotFound(
+            f"The run has not asked for {approval_id!r}", "`GET .../approvals?status=pending` lists what it asks for."
+        )
+    return recorded.event.card
+
+
+async def _decided(run: RunSummary, approval_id: str, parts: ApiParts) -> DecideApproval | None:
+    recorded = await parts.journal.find(run.run_id, f"approval/{approval_id}/decided")
+    return recorded.event.decision if recorded and isinstance(recorded.event, ApprovalDecided) else None
+
+
+def _check_right(caller: Caller, run: RunSummary, card: ApprovalCard) -> None:
+    """A question to the requester is theirs to answer; all else needs an approver."""
+    if caller.may("decide") or (card.kind == "question" and caller.steers(run.owner)):
+        return
+    raise Forbidden(f"The role {caller.role} may not decide this", "Ask an approver or an admin.")
+
+
+async def _sees(caller: Caller, approval: Approval, parts: ApiParts) -> bool:
+    return caller.role != "submitter" or caller.sees((await parts.journal.summary(approval.run_id)).owner)

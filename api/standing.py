@@ -1,0 +1,49 @@
+"""How much of its limits a run has left."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from api.schemas.runs import LimitsView
+from domain.event import LimitsRaised, RunStarted, StatusChanged
+from domain.limits import Limits
+from domain.record import RecordedEvent
+from domain.run import RunSummary, WaitingFor
+
+TYPES = ("run_started", "status_changed", "limits_raised", "run_ended")
+"""The events that `standing` is folded from."""
+PEOPLE: frozenset[WaitingFor | None] = frozenset(
+    ("plan_approval", "tool_approval", "publish_approval", "human_answer", "limit", "stuck", "effect_in_doubt")
+)
+
+
+def standing(run: RunSummary, events: Sequence[RecordedEvent], now: datetime) -> tuple[LimitsView, LimitsView]:
+    """The limits in force, and what is left of each."""
+    limits, seconds = run.spec.limits, 0.0
+    running_since: datetime | None = None
+    for recorded in events:
+        if isinstance(recorded.event, LimitsRaised):
+            limits = recorded.event.limits
+            continue
+        if running_since is not None:
+            seconds += (recorded.at - running_since).total_seconds()
+        running_since = recorded.at if _counts(recorded) else None
+    if running_since is not None:
+        seconds += max(0.0, (now - running_since).total_seconds())
+    return shown(limits), LimitsView(
+        turns=None if limits.turns is None else max(0, limits.turns - run.turn),
+        tokens=None if limits.tokens is None else max(0, limits.tokens - run.usage.counted_tokens),
+        cost_usd=None if limits.cost_usd is None else max(0.0, round(limits.cost_usd - run.cost_usd, 6)),
+        seconds=None if limits.seconds is None else max(0.0, round(limits.seconds - seconds, 1)),
+    )
+
+
+def shown(limits: Limits) -> LimitsView:
+    return LimitsView(turns=limits.turns, tokens=limits.tokens, cost_usd=limits.cost_usd, seconds=limits.seconds)
+
+
+def _counts(recorded: RecordedEvent) -> bool:
+    """Whether the time after this event is the run's own, and not a person's."""
+    event = recorded.event
+    if isinstance(event, StatusChanged):
+        return event.status == "running" or (event.status == "waiting" and event.waiting_for not in PEOPLE)
+    return isinstance(event, RunStarted)

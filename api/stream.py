@@ -1,0 +1,78 @@
+"""The journal as server-sent events: what stands in it, then what comes, without a gap."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+
+from api.views import event_view
+from domain.errors import WorldError
+from domain.ports import Journal
+from domain.record import LiveDelta, RecordedEvent
+
+LOG = logging.getLogger("perdure.api")
+RECONNECT_MILLISECONDS = 1000
+BUFFERED = 256
+CHUNK_BYTES = 64 * 1024
+
+Item = RecordedEvent | LiveDelta | None
+"""None: there will be nothing more."""
+
+
+async def frames(journal: Journal, run_id: str, after: int, keep_alive_seconds: float) -> AsyncIterator[bytes]:
+    """Ends with an `end` frame once the run has ended and all is sent. A break without one is to be resumed."""
+    buffered: asyncio.Queue[Item] = asyncio.Queue(BUFFERED)
+    pumping = asyncio.create_task(_pump(journal.follow(run_id, after), buffered))
+    try:
+        yield format_sse_event(retry=RECONNECT_MILLISECONDS)
+        while True:
+            try:
+                item = await asyncio.wait_for(buffered.get(), keep_alive_seconds)
+            except TimeoutError:
+                yield KEEPALIVE_COMMENT
+                continue
+            chunk = bytearray()
+            while item is not None:
+                chunk += frame(item)
+                if len(chunk) > CHUNK_BYTES or buffered.empty():
+                    break
+                item = buffered.get_nowait()
+            if chunk:
+                yield bytes(chunk)
+            if item is None:
+                break
+        if await pumping:
+            yield format_sse_event(event="end", data_str=f'{{"run_id":"{run_id}"}}')
+    finally:
+        pumping.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await pumping
+
+
+def frame(item: RecordedEvent | LiveDelta) -> bytes:
+    """Only recorded events have an id: what is shown live is not there to be resumed from."""
+    if isinstance(item, LiveDelta):
+        return format_sse_event(event="live", data_str=item.model_dump_json())
+    return format_sse_event(event=item.event.type, id=str(item.seq), data_str=event_view(item).model_dump_json())
+
+
+async def _pump(followed: AsyncIterator[RecordedEvent | LiveDelta], buffered: asyncio.Queue[Item]) -> bool:
+    """True where the run has ended, False where the journal could not be followed on."""
+    ended = False
+    try:
+        async for item in followed:
+            # Somebody who reads too slowly misses live tokens, never events.
+            if isinstance(item, RecordedEvent) or not buffered.full():
+                await buffered.put(item)
+        ended = True
+    except WorldError as error:
+        LOG.warning("an event stream broke: %s", error.message)
+    except Exception:
+        LOG.exception("an event stream broke")
+    finally:
+        if isinstance(followed, AsyncGenerator):
+            await followed.aclose()
+    await buffered.put(None)
+    return ended

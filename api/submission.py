@@ -1,0 +1,161 @@
+"""A new run: from what a client sent to what the journal takes and the workflow starts with."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from api.parts import ApiParts, ApiSettings
+from api.schemas.runs import LimitsRequest, RepositoryRequest, RunRequest
+from domain.agent import AgentDefinition
+from domain.agents import AGENTS, POLICIES
+from domain.errors import InvalidRequest, ProviderRefused
+from domain.limits import Limits
+from domain.ports import Submission
+from domain.repository import RepositorySpec
+from domain.run import Publish, RunInput, RunSpec, RunSummary
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+REF_REFUSED = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/]|[/.]$|\.lock$")
+TITLE_CHARACTERS = 80
+
+
+def submission(asked: RunRequest, run_id: str, owner: str, key: str | None, parts: ApiParts) -> Submission:
+    """Raises InvalidRequest, naming the choices, for what this server does not have."""
+    agent = _chosen("agent", asked.agent, AGENTS)
+    _chosen("tool_policy", asked.tool_policy, POLICIES)
+    if not asked.task.strip():
+        raise InvalidRequest("task: it is blank", "Say what is to be done.")
+    spec = RunSpec(
+        task=asked.task,
+        repository=_repository(asked.repository, parts.settings) if asked.repository else None,
+        agent=asked.agent,
+        model=asked.model,
+        plan=asked.plan or asked.plan_approval,
+        plan_approval=asked.plan_approval,
+        tool_policy=asked.tool_policy,
+        publish=_publish(asked),
+        publish_approval=asked.publish_approval,
+        verify=tuple(asked.verify),
+        setup=asked.setup,
+        limits=limits(agent.limits, asked.limits),
+        priority=asked.priority,
+        labels=asked.labels,
+    )
+    return Submission(
+        run_id=run_id,
+        spec=spec,
+        model=_model(asked.model or agent.model or parts.settings.default_model, parts),
+        owner=owner,
+        idempotency_key=key,
+        request_hash=hashlib.sha256(asked.model_dump_json().encode()).hexdigest(),
+    )
+
+
+def run_input(run: RunSummary | Submission) -> RunInput:
+    """What the workflow needs to know, and never the text of the task."""
+    spec = run.spec
+    return RunInput(
+        run_id=run.run_id,
+        agent=spec.agent,
+        model=run.model,
+        title=title(spec.task),
+        plan=spec.plan,
+        plan_approval=spec.plan_approval,
+        publish=spec.publish,
+        publish_approval=spec.publish_approval,
+        has_repository=spec.repository is not None,
+        has_setup=spec.setup is not None,
+        verify_commands=len(spec.verify),
+        limits=spec.limits,
+        priority=spec.priority,
+        owner=run.owner,
+        repository=spec.repository.url if spec.repository else "",
+    )
+
+
+def title(task: str) -> str:
+    return " ".join(task.strip().split("\n", 1)[0].split())[:TITLE_CHARACTERS]
+
+
+def limits(base: Limits, asked: LimitsRequest) -> Limits:
+    """The agent kind's limits, with what the request names in place of its own."""
+    return Limits.model_validate({**base.model_dump(), **asked.model_dump(exclude_unset=True)})
+
+
+def _chosen(field: str, name: str, choices: dict[str, AgentDefinition]) -> AgentDefinition:
+    if name not in choices:
+        raise InvalidRequest(f"{field}: there is no {name!r} here", f"Choose one of: {_listed(choices)}.")
+    return choices[name]
+
+
+def _publish(asked: RunRequest) -> Publish:
+    if asked.repository is None and asked.publish == "branch":
+        raise InvalidRequest("publish: there is no repository to push a branch to", "Name one, or publish `none`.")
+    return asked.publish or ("branch" if asked.repository else "none")
+
+
+def _model(name: str | None, parts: ApiParts) -> str:
+    if name is None:
+        ready = [card.name for card in parts.models.catalogue() if card.ready]
+        raise InvalidRequest(
+            "model: none was named, and this server has no default",
+            "Name one as `provider:model`" + (f" ({_listed(ready)})" if ready else "") + ", or set PERDURE_MODEL.",
+        )
+    try:
+        parts.models.check(name)
+    except ProviderRefused as error:
+        raise InvalidRequest(error.message, error.next_step) from error
+    return name
+
+
+def _repository(asked: RepositoryRequest, settings: ApiSettings) -> RepositorySpec:
+    if CONTROL.search(asked.url):
+        raise InvalidRequest("repository.url: it holds control characters", "Leave them out.")
+    if asked.url.startswith("/"):
+        _check_path(asked.url, settings.allowed_paths)
+    elif " " in asked.url:
+        raise InvalidRequest("repository.url: a URL may not hold spaces", "Write %20.")
+    else:
+        _check_url(asked.url, settings.allowed_hosts)
+    if asked.ref is not None and (not asked.ref or REF_REFUSED.search(asked.ref)):
+        raise InvalidRequest("repository.ref: this cannot be a branch, tag or commit", "Check the spelling.")
+    return RepositorySpec(url=asked.url, ref=asked.ref)
+
+
+def _check_path(path: str, allowed: tuple[str, ...]) -> None:
+    if ".." in PurePosixPath(path).parts:
+        raise InvalidRequest("repository.url: a local path may not hold `..`", "Give the path as it is.")
+    if allowed and not any(PurePosixPath(path).is_relative_to(root) for root in allowed):
+        raise InvalidRequest(
+            "repository.url: this path is not among those that the server allows",
+            "Ask the operator to add it to PERDURE_ALLOWED_PATHS.",
+        )
+
+
+def _check_url(url: str, allowed: tuple[str, ...]) -> None:
+    try:
+        parts = urlsplit(url)
+        host, scheme, named = parts.hostname, parts.scheme, parts.username or parts.password
+        _ = parts.port
+    except ValueError as error:
+        raise InvalidRequest(f"repository.url: this is not a URL: {error}", "Check the spelling.") from error
+    if scheme not in ("https", "http") or not host:
+        raise InvalidRequest(
+            "repository.url: it is neither an https:// or http:// URL nor an absolute path",
+            "ssh:// and file:// are not taken; give the https:// URL, or the path alone.",
+        )
+    if named:
+        raise InvalidRequest(
+            "repository.url: it carries a name or password, which would be stored and shown",
+            "Leave them out; the operator sets PERDURE_GIT_TOKEN.",
+        )
+    if allowed and host not in allowed:
+        raise InvalidRequest(
+            f"repository.url: the server does not clone from {host}", f"It clones from: {_listed(allowed)}."
+        )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "(none)"

@@ -1,0 +1,125 @@
+"""From what the journal says to what clients are shown."""
+
+from urllib.parse import quote
+
+from api.parts import ApiSettings
+from api.runs import workflow_id
+from api.schemas.commands import ApprovalView, DecisionView
+from api.schemas.journal import EventView
+from api.schemas.runs import (
+    LimitsView,
+    PlanView,
+    RepositoryView,
+    ResultView,
+    RunItem,
+    RunLinks,
+    RunView,
+    UsageView,
+    WorkView,
+)
+from api.submission import title
+from domain.approval import Approval, DecideApproval
+from domain.model import Usage
+from domain.record import RecordedEvent
+from domain.run import RunResult, RunSummary
+
+
+def run_links(run_id: str, settings: ApiSettings) -> RunLinks:
+    base = f"{settings.public_url.rstrip('/')}/v1/runs/{run_id}"
+    ui = f"{settings.temporal_ui_url.rstrip('/')}/namespaces/{quote(settings.namespace, safe='')}"
+    return RunLinks(
+        self=base,
+        events=f"{base}/events",
+        conversation=f"{base}/conversation",
+        diff=f"{base}/diff",
+        files=f"{base}/files",
+        snapshots=f"{base}/snapshots",
+        usage=f"{base}/usage",
+        temporal_ui=f"{ui}/workflows/{quote(workflow_id(run_id), safe='')}",
+    )
+
+
+def run_item(run: RunSummary, settings: ApiSettings) -> RunItem:
+    spec = run.spec
+    work = run.result.work if run.result else None
+    return RunItem(
+        id=run.run_id,
+        status=run.status,
+        phase=run.phase,
+        waiting_for=run.waiting_for,
+        waiting_since=run.waiting_since,
+        waiting_until=run.waiting_until,
+        waiting_reason=run.waiting_reason,
+        title=title(spec.task),
+        agent=spec.agent,
+        model=run.model,
+        owner=run.owner,
+        repository=RepositoryView(url=spec.repository.url, ref=spec.repository.ref) if spec.repository else None,
+        labels=spec.labels,
+        priority=spec.priority,
+        turn=run.turn,
+        cost_usd=run.cost_usd,
+        branch=work.branch if work else None,
+        created_at=run.created_at,
+        updated_at=run.updated_at,
+        links=run_links(run.run_id, settings),
+    )
+
+
+def run_view(run: RunSummary, limits: LimitsView, left: LimitsView, settings: ApiSettings) -> RunView:
+    return RunView(
+        **dict(run_item(run, settings)),
+        task=run.spec.task,
+        plan=PlanView.model_validate(run.plan.model_dump()) if run.plan else None,
+        todo=list(run.todo),
+        tool_policy=run.spec.tool_policy,
+        publish=run.spec.publish,
+        verify=list(run.spec.verify),
+        usage=usage_view(run.usage),
+        limits=limits,
+        limits_left=left,
+        base_commit=run.base_commit,
+        snapshot_id=run.snapshot_id,
+        verified=run.verified,
+        result=result_view(run.result) if run.result else None,
+    )
+
+
+def result_view(result: RunResult) -> ResultView:
+    work = result.work
+    return ResultView(
+        status=result.status,
+        summary=result.summary,
+        next_step=result.next_step,
+        snapshot_id=result.snapshot_id,
+        content_id=result.content_id,
+        work=WorkView.model_validate(work.model_dump(exclude={"pack", "diff"})) if work else None,
+        pushed=result.pushed,
+        verified=result.verified,
+    )
+
+
+def usage_view(usage: Usage) -> UsageView:
+    return UsageView.model_validate(usage.model_dump())
+
+
+def event_view(recorded: RecordedEvent) -> EventView:
+    return EventView.model_construct(**dict(recorded))
+
+
+def decision_view(decision: DecideApproval) -> DecisionView:
+    return DecisionView.model_validate(decision.model_dump(exclude={"approval_id"}))
+
+
+def approval_view(approval: Approval, settings: ApiSettings) -> ApprovalView:
+    card = approval.card
+    base = f"{settings.public_url.rstrip('/')}/v1/runs/{approval.run_id}/approvals"
+    return ApprovalView(
+        run_id=approval.run_id,
+        status="decided" if approval.decision else "pending",
+        **dict(card),
+        requested_at=approval.requested_at,
+        decision=decision_view(approval.decision) if approval.decision else None,
+        decided_at=approval.decided_at,
+        url=f"{base}/{quote(card.approval_id)}",
+    )

@@ -6,28 +6,37 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from pydantic_core import to_json
+
 from domain.model import Message, ModelRequest, ToolCall
 
 MOST_BYTES = 64 * 1024 * 1024
 MOST_HEADS = 64
 
 
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+STRICT = json.JSONDecoder(parse_constant=_refuse)
+"""Python reads NaN and Infinity, JSON does not."""
+
+
 def encode(value: Any) -> bytes:
     """Compact and byte-stable; a lone surrogate becomes a question mark, since no provider takes it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    try:
+        return to_json(value)
+    except ValueError:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
 def sendable_arguments(call: ToolCall) -> str:
     """Invalid JSON would be refused by many servers, so the model is shown what it wrote as a string."""
     try:
-        valid = isinstance(json.loads(call.arguments, parse_constant=_refuse), dict)
+        valid = isinstance(STRICT.decode(call.arguments), dict)
     except ValueError:
         valid = False
     return call.arguments if valid else json.dumps({"invalid_arguments": call.arguments}, ensure_ascii=False)
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)
 
 
 class SerialisedMessages:

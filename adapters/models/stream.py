@@ -1,7 +1,9 @@
 """Reads an answer as JSON events, whether it comes as server-sent events or in one piece."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from adapters.models.endpoint import Endpoint, Patience
@@ -10,6 +12,8 @@ from domain.errors import ProviderRefused
 
 if TYPE_CHECKING:
     import httpx2
+
+DRAIN_SECONDS = 0.5
 
 
 async def read_events(
@@ -24,17 +28,27 @@ async def read_events(
         yield _parsed(whole, endpoint)
         return
     held: list[bytes] = []
-    async for line in _lines(_capped(response, endpoint, patience)):
+    lines = _lines(_capped(response, endpoint, patience))
+    async for line in lines:
         if line.startswith(b"data:"):
             held.append(line[5:].lstrip(b" "))
         elif not line and held:
             event = held[0] if len(held) == 1 else b"\n".join(held)
             held = []
             if event == b"[DONE]":
+                await _drain(lines)
                 return
             yield _parsed(event, endpoint)
     if held and held[0] != b"[DONE]":
         yield _parsed(b"\n".join(held), endpoint)
+
+
+async def _drain(lines: AsyncIterator[bytes]) -> None:
+    """A connection is used again only if its answer was read to the end."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_SECONDS):
+            async for _ in lines:
+                pass
 
 
 async def _capped(response: "httpx2.Response", endpoint: Endpoint, patience: Patience) -> AsyncIterator[bytes]:

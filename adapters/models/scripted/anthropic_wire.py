@@ -33,8 +33,9 @@ MOST_BREAKPOINTS = 4
 
 
 def authorise(headers: Mapping[str, str]) -> None:
-    if not headers.get("x-api-key"):
-        raise WireProblem(401, "x-api-key header is required")
+    """Older clients send `x-api-key`, newer ones a bearer."""
+    if not (headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ").strip()):
+        raise WireProblem(401, "An API key is required: send it as `Authorization: Bearer KEY` or `x-api-key: KEY`")
     insist("anthropic-version" in headers, "anthropic-version: header is required")
 
 
@@ -68,7 +69,8 @@ def read(body: dict[str, Any]) -> Question:
             heard.append(said)
     insist(len(messages) % 2 == 1, "messages: the conversation must end with a user message")
     insist(marks <= MOST_BREAKPOINTS, f"A maximum of {MOST_BREAKPOINTS} blocks with cache_control may be provided.")
-    return put_question(body, heard, system, tools, len(system) + len(str(body.get("tools", ""))))
+    cache = "explicit" if marks else "none"
+    return put_question(body, heard, system, tools, len(system) + len(str(body.get("tools", ""))), cache)
 
 
 def _tools(value: object) -> list[str]:
@@ -180,8 +182,9 @@ def events(question: Question, choice: Choice) -> Iterator[bytes]:
         for delta in deltas:
             yield _event({"type": "content_block_delta", "index": index, "delta": delta})
         yield _event({"type": "content_block_stop", "index": index})
+    spent = {key: value for key, value in _usage(choice).items() if key.startswith("output")}
     ending = {"stop_reason": STOP[choice.stop], "stop_sequence": None}
-    yield _event({"type": "message_delta", "delta": ending, "usage": {"output_tokens": choice.usage.output_tokens}})
+    yield _event({"type": "message_delta", "delta": ending, "usage": spent})
     yield _event({"type": "message_stop"})
 
 
@@ -226,11 +229,11 @@ def _pieces(text: str, size: int) -> Iterator[str]:
 
 
 def _usage(choice: Choice) -> dict[str, Any]:
-    """Anthropic caches only up to a breakpoint; what is new in this request is a cache write."""
     usage = choice.usage
     return {
-        "input_tokens": 0 if usage.cache_write_tokens == 0 else usage.input_tokens,
-        "cache_creation_input_tokens": usage.cache_write_tokens or usage.input_tokens,
+        "input_tokens": usage.input_tokens,
+        "cache_creation_input_tokens": usage.cache_write_tokens,
         "cache_read_input_tokens": usage.cache_read_tokens,
         "output_tokens": usage.output_tokens,
+        "output_tokens_details": {"thinking_tokens": usage.reasoning_tokens},
     }

@@ -49,7 +49,7 @@ def read(body: dict[str, Any]) -> Question:
     system = "\n\n".join(each.text for each in heard if each.role == "system")
     spoken = [each for each in heard if each.role != "system"]
     wants_usage = isinstance(options, dict) and options.get("include_usage") is True
-    return put_question(body, spoken, system, tools, len(system) + tool_characters, wants_usage)
+    return put_question(body, spoken, system, tools, len(system) + tool_characters, "implicit", wants_usage)
 
 
 def _tools(value: object) -> tuple[list[str], int]:

@@ -3,12 +3,16 @@
 import hashlib
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 from domain.value import Value
 
 TOOL_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 CALL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+
+
+Cache = Literal["implicit", "explicit", "none"]
+"""OpenAI caches by itself, Anthropic from breakpoint to breakpoint."""
 
 
 class WireProblem(Exception):
@@ -32,6 +36,7 @@ class Question(Value):
     characters: int
     cached_characters: int
     """What the request before this one held."""
+    cache: Cache
     stream: bool
     stream_usage: bool = True
 
@@ -79,6 +84,7 @@ def put_question(
     system: str,
     tools: Sequence[str],
     fixed_characters: int,
+    cache: Cache,
     stream_usage: bool = True,
 ) -> Question:
     """Joins what a wire format has read; `fixed_characters` is the length of system and tools."""
@@ -95,6 +101,7 @@ def put_question(
         turn=len(answers),
         characters=fixed_characters + sum(message.characters for message in heard),
         cached_characters=cached,
+        cache=cache,
         stream=body.get("stream") is True,
         stream_usage=stream_usage,
     )

@@ -107,12 +107,14 @@ def tokens(characters: int) -> int:
 
 
 def _usage(said: Saying, question: Question) -> Usage:
-    cached = tokens(question.cached_characters)
+    cached = 0 if question.cache == "none" else tokens(question.cached_characters)
+    new = max(tokens(question.characters) - cached, 0)
     spoken = len(said.text) + sum(len(call.name) + len(str(call.arguments)) for call in said.calls)
     reasoning = tokens(len(said.reasoning))
     return Usage(
-        input_tokens=max(tokens(question.characters) - cached, 0),
+        input_tokens=0 if question.cache == "explicit" else new,
         cache_read_tokens=cached,
+        cache_write_tokens=new if question.cache == "explicit" else 0,
         output_tokens=max(tokens(spoken) + reasoning, 1),
         reasoning_tokens=reasoning,
     )

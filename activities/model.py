@@ -95,10 +95,11 @@ class ModelActivities:
     def _request(self, input: CallModelInput, name: str, dossier: Dossier) -> ModelRequest:
         definition = AGENTS[input.agent]
         instructions = self._prompts.instructions(definition.instructions)
-        opening = first_message(dossier.spec, input.phase, dossier.plan)
+        plan = None if input.phase == "plan" else dossier.plan
+        opening = first_message(dossier.spec, input.phase, plan)
         return ModelRequest(
             model=name,
-            system=system_prompt(instructions, definition, dossier.spec, dossier.rules, dossier.plan),
+            system=system_prompt(instructions, definition, dossier.spec, dossier.rules, plan),
             tools=tuple(schema(TOOLS[tool]) for tool in definition.tools),
             messages=tuple(dossier.conversation.messages(input.phase, opening)),
             max_output_tokens=definition.max_output_tokens,

@@ -19,6 +19,11 @@ from domain.workspace import BaseSpec, WorkspaceLease, WorkspaceRef
 
 RULES = ("AGENTS.md", "CLAUDE.md")
 RULES_BYTES = 16 * 1024
+FIRST_OF = """
+for name in "$@"; do
+  if test -f "$name"; then printf '%s\\n' "$name"; head -c "$LIMIT" -- "$name"; exit; fi
+done
+"""
 
 
 class OpenWorkspaceInput(Value):
@@ -97,9 +102,8 @@ class WorkspaceActivities:
 
     async def _read_rules(self, input: OpenWorkspaceInput, lease: WorkspaceLease) -> None:
         layers = await self._workspaces.read_mounts(lease)
-        script = 'for name in "$@"; do if test -f "$name"; then printf "%s\\n" "$name"; head -c "$LIMIT" -- "$name"; exit; fi; done'
         command = Command(
-            argv=("sh", "-c", script, "sh", *RULES),
+            argv=("sh", "-c", FIRST_OF, "sh", *RULES),
             environment={"LIMIT": str(RULES_BYTES)},
             mounts=layers.mounts,
             limits=AGENTS[input.agent].sandbox_limits,

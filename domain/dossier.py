@@ -33,7 +33,7 @@ class Dossier:
         self.conversation = Conversation()
         self.rules: str | None = None
         self.proposed: Plan | None = None
-        self.plan: Plan | None = None
+        self._accepted: Plan | None = None
         self.repository: ResolvedRepository | None = None
         self.decided: dict[str, DecideApproval] = {}
         self.granted: set[str] = set()
@@ -55,6 +55,11 @@ class Dossier:
     @property
     def spec(self) -> RunSpec:
         return self._submission()[0].spec
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan that the work follows: as a person edited it, or as it was proposed."""
+        return self._accepted or self.proposed
 
     @property
     def submitted_at(self) -> datetime:
@@ -88,7 +93,7 @@ class Dossier:
             case PlanProposed(plan=plan):
                 self.proposed = plan
             case PlanAccepted(plan=plan):
-                self.plan = plan
+                self._accepted = plan
             case RepositoryResolved(repository=repository):
                 self.repository = repository
             case ApprovalDecided(decision=decision):

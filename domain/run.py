@@ -74,6 +74,8 @@ class RunInput(Value):
     priority: int
     owner: str
     repository: str
+    signal_decisions: bool = True
+    """Whether a bare Temporal signal may decide approvals."""
 
 
 class RunResult(Value):

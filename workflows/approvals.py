@@ -1,0 +1,104 @@
+"""A person's words inside a phase: what the run's mailbox forwards, and how a phase asks."""
+
+from typing import Any
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.approval import WAITING, ApprovalActivities, RequestApprovalInput
+    from domain.approval import ApprovalKind, DecideApproval
+    from domain.event import ApprovalDecided, StatusChanged
+    from domain.mailbox import PauseRun, ResumeRun, SendMessage
+    from domain.value import Value
+    from workflows.attributes import show_status
+    from workflows.journal import record
+    from workflows.options import RECORD
+
+
+class PendingApproval(Value):
+    """What a phase tells the mailbox before it asks."""
+
+    approval_id: str
+    kind: ApprovalKind
+
+
+class Attended:
+    """Base of phases that people talk to through `run/<id>`. Handlers append to the state and do not await."""
+
+    run_id: str
+
+    def __init__(self) -> None:
+        self.paused = False
+        self.messages: list[SendMessage] = []
+        self.decisions: dict[str, DecideApproval] = {}
+        self.waited_seconds = 0.0
+        """Spent on people, since this execution began."""
+
+    @workflow.signal(name="pause")
+    def take_pause(self, _input: PauseRun) -> None:
+        self.paused = True
+
+    @workflow.signal(name="resume")
+    def take_resume(self, _input: ResumeRun) -> None:
+        self.paused = False
+
+    @workflow.signal(name="send_message")
+    def take_message(self, input: SendMessage) -> None:
+        if all(one.message_id != input.message_id for one in self.messages):
+            self.messages.append(input)
+
+    @workflow.signal(name="decide_approval")
+    def take_decision(self, input: DecideApproval) -> None:
+        self.decisions.setdefault(input.approval_id, input)
+
+    async def while_paused(self) -> None:
+        if self.paused:
+            began = workflow.now()
+            await workflow.wait_condition(lambda: not self.paused)
+            self.waited_seconds += (workflow.now() - began).total_seconds()
+
+    async def ask(
+        self, kind: ApprovalKind, approval_id: str, subject: dict[str, Any] | None = None, reason: str = ""
+    ) -> DecideApproval:
+        """Waits, at no cost, for as long as it takes."""
+        parent = workflow.info().parent
+        assert parent is not None
+        mailbox = workflow.get_external_workflow_handle(parent.workflow_id)
+        # First the mailbox: nobody who has seen the card may be told that there is none.
+        await mailbox.signal("await_decision", PendingApproval(approval_id=approval_id, kind=kind))
+        await announce(self.run_id, kind, approval_id, subject or {}, reason)
+        show_status("waiting", WAITING[kind])
+        began = workflow.now()
+        await workflow.wait_condition(lambda: approval_id in self.decisions)
+        self.waited_seconds += (workflow.now() - began).total_seconds()
+        show_status("running", None)
+        return await settle(self.run_id, self.decisions.pop(approval_id))
+
+
+async def announce(
+    run_id: str, kind: ApprovalKind, approval_id: str, subject: dict[str, Any], reason: str = ""
+) -> None:
+    """Records the card, and that the run waits for it."""
+    await workflow.execute_activity_method(
+        ApprovalActivities.request_approval,
+        RequestApprovalInput(
+            run_id=run_id,
+            approval_id=approval_id,
+            kind=kind,
+            status_key=f"status/approval/{approval_id}/asked",
+            subject=subject,
+            reason=reason,
+        ),
+        **RECORD,
+        summary=f"ask a person: {kind}",
+    )
+
+
+async def settle(run_id: str, decision: DecideApproval) -> DecideApproval:
+    """Records the decision, and that the run goes on."""
+    await record(
+        run_id,
+        (f"approval/{decision.approval_id}/decided", ApprovalDecided(decision=decision)),
+        (f"status/approval/{decision.approval_id}/answered", StatusChanged(status="running", by=decision.by)),
+    )
+    return decision

@@ -1,0 +1,94 @@
+"""What becomes of people's words: recorded, shown, and passed on to the phase that runs."""
+
+from typing import Any, Protocol
+
+from temporalio import workflow
+from temporalio.exceptions import FailureError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.approval import WAITING
+    from domain.approval import ApprovalKind, DecideApproval
+    from domain.event import StatusChanged
+    from domain.mailbox import PauseRun, ResumeRun, SendMessage
+    from domain.run import Phase, RunStatus, WaitingFor
+    from workflows.attributes import show_status
+    from workflows.journal import record
+    from workflows.mailbox import Word
+
+
+class Attended(Protocol):
+    """The run whose people are attended to."""
+
+    run_id: str
+    pending: dict[str, ApprovalKind]
+    words: list[Word]
+    messages: list[SendMessage]
+    paused: bool
+
+
+class Attendance:
+    def __init__(self, run: Attended) -> None:
+        self.child: workflow.ChildWorkflowHandle[Any, Any] | None = None
+        self.reads_messages = False
+        """Whether the child is an agent, which reads what people write."""
+        self._run = run
+        self._phase: Phase = "open"
+        self._records = 0
+
+    async def attend(self) -> None:
+        """Until cancelled: takes one word after the other."""
+        while True:
+            await workflow.wait_condition(lambda: bool(self._run.words))
+            await self._take(self._run.words.pop(0))
+
+    async def enter(self, phase: Phase) -> None:
+        self._phase = phase
+        await self._record(StatusChanged(status="running", phase=phase))
+        self.show()
+
+    def show(self) -> None:
+        """The run's status for whoever looks at Temporal."""
+        status, waiting_for = self._status()
+        show_status(status, waiting_for)
+        waits = f", waiting for **{waiting_for}**" if waiting_for else ""
+        pending = "".join(f"\n* `{one}` ({kind})" for one, kind in self._run.pending.items())
+        asks = f"\n\nDecide by the signal `decide_approval`:{pending}" if pending else ""
+        workflow.set_current_details(f"### {self._phase}: {status}{waits}{asks}")
+
+    async def _take(self, word: Word) -> None:
+        match word:
+            case SendMessage():
+                if not self.reads_messages or not await self._forward("send_message", word):
+                    self._run.messages.append(word)
+            case PauseRun():
+                await self._record(StatusChanged(status="paused", by=word.by))
+                await self._forward("pause", word)
+            case ResumeRun():
+                status, waiting_for = self._status()
+                await self._record(StatusChanged(status=status, waiting_for=waiting_for, by=word.by))
+                await self._forward("resume", word)
+            case DecideApproval():
+                await self._forward("decide_approval", word)
+        self.show()
+
+    async def _forward(self, name: str, word: Word) -> bool:
+        """False where no phase is there to hear it."""
+        if self.child is None:
+            return False
+        try:
+            await self.child.signal(name, word)
+        except FailureError:
+            # The phase has ended in the meantime; what it did not hear, the next one is told.
+            return False
+        return True
+
+    def _status(self) -> tuple[RunStatus, WaitingFor | None]:
+        if self._run.paused:
+            return "paused", None
+        for kind in self._run.pending.values():
+            return "waiting", WAITING[kind]
+        return "running", None
+
+    async def _record(self, event: StatusChanged) -> None:
+        self._records += 1
+        await record(self._run.run_id, (f"status/run/{self._records}", event))

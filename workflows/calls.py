@@ -1,0 +1,79 @@
+"""The calls of one turn: in the model's order, unbroken series of reads side by side."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import Protocol
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.approval import ApprovalActivities, SettleCallInput
+    from activities.tool import CallToolInput, CallToolResult, ToolActivities
+    from activities.turns import CallModelResult, PlannedCall
+    from domain.approval import ApprovalKind, DecideApproval
+    from domain.workspace import WorkspaceRef
+    from workflows.options import RECORD
+    from workflows.workspace import Seat
+
+
+class Caller(Protocol):
+    """A phase whose agent makes calls."""
+
+    run_id: str
+    turn: int
+    seat: Seat
+
+    async def while_paused(self) -> None: ...
+
+    async def ask(self, kind: ApprovalKind, approval_id: str) -> DecideApproval: ...
+
+
+async def make_calls(caller: Caller, answer: CallModelResult) -> tuple[bool, list[str]]:
+    """Whether a call ended the phase, and the fingerprints of calls with their results."""
+    finished = False
+    fingerprints: list[str] = []
+    for together in _series(answer.calls):
+        await caller.while_paused()
+        results = await asyncio.gather(*(_make_call(caller, call) for call in together))
+        for result in results:
+            if result is not None:
+                finished = finished or result.finished
+                fingerprints.append(result.fingerprint)
+    return finished, fingerprints
+
+
+def _series(calls: Sequence[PlannedCall]) -> Iterator[list[PlannedCall]]:
+    """A write waits for all reads before it, and whoever must be asked about is asked about alone."""
+    for at_once, series in groupby(calls, key=lambda call: call.tool_class == "read" and not call.ask):
+        if at_once:
+            yield list(series)
+        else:
+            yield from ([call] for call in series)
+
+
+async def _make_call(caller: Caller, planned: PlannedCall) -> CallToolResult | None:
+    """None where a person's word was the result."""
+    call = f"turn/{caller.turn}/call/{planned.index}"
+    if planned.tool_class == "human":
+        await caller.ask("question", call)
+        return await _settle(caller, call)
+    if planned.ask and (await caller.ask("tool_call", call)).decision == "reject":
+        return await _settle(caller, call)
+    return await call_tool(caller.seat, caller.run_id, call, planned.summary)
+
+
+async def _settle(caller: Caller, call: str) -> None:
+    await workflow.execute_activity_method(
+        ApprovalActivities.settle_call,
+        SettleCallInput(run_id=caller.run_id, call=call),
+        **RECORD,
+        summary="a person's word is the result",
+    )
+
+
+async def call_tool(seat: Seat, run_id: str, call: str, summary: str) -> CallToolResult:
+    def asked(workspace: WorkspaceRef) -> CallToolInput:
+        return CallToolInput(run_id=run_id, call=call, workspace=workspace, agent=seat.agent)
+
+    return await seat.call(ToolActivities.call_tool, asked, summary)

@@ -1,0 +1,163 @@
+"""`run/<id>` as people talk to it: every update and signal of a run arrives here."""
+
+from typing import Any
+
+from pydantic import ValidationError
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from domain.approval import ApprovalKind, DecideApproval, Plan
+    from domain.limits import Limits, raised
+    from domain.mailbox import BY_SIGNAL, CancelRun, PauseRun, ResumeRun, SendMessage
+    from workflows.approvals import PendingApproval
+
+Word = PauseRun | ResumeRun | SendMessage | DecideApproval
+
+
+class Mailbox:
+    """Handlers append to the state and do not await; whoever attends takes `words` in their order."""
+
+    def __init__(self, signal_decisions: bool = True) -> None:
+        self.pending: dict[str, ApprovalKind] = {}
+        self.decided: dict[str, DecideApproval] = {}
+        self.seen_messages: set[str] = set()
+        self.words: list[Word] = []
+        self.paused = False
+        self.cancelled: CancelRun | None = None
+        self.closed = ""
+        """Why nothing can be said any more; empty while it can."""
+        self.signal_decisions = signal_decisions
+
+    @workflow.signal
+    def await_decision(self, input: PendingApproval) -> None:
+        """From a phase: it is about to ask."""
+        self.pending.setdefault(input.approval_id, input.kind)
+
+    @workflow.update(name="pause")
+    def update_pause(self, input: PauseRun) -> None:
+        self._say(input)
+
+    @update_pause.validator
+    def _may_pause(self, _input: PauseRun) -> None:
+        self._refuse_if_closed()
+        if self.paused:
+            raise ApplicationError("The run is paused already.", type="Conflict")
+
+    @workflow.signal(name="pause")
+    def signal_pause(self, input: PauseRun) -> None:
+        if not self.closed and not self.paused:
+            self._say(input)
+
+    @workflow.update(name="resume")
+    def update_resume(self, input: ResumeRun) -> None:
+        self._say(input)
+
+    @update_resume.validator
+    def _may_resume(self, _input: ResumeRun) -> None:
+        self._refuse_if_closed()
+        if not self.paused:
+            raise ApplicationError("The run is not paused.", type="Conflict")
+
+    @workflow.signal(name="resume")
+    def signal_resume(self, input: ResumeRun) -> None:
+        if not self.closed and self.paused:
+            self._say(input)
+
+    @workflow.update(name="cancel")
+    def update_cancel(self, input: CancelRun) -> None:
+        self.cancelled = self.cancelled or input
+
+    @update_cancel.validator
+    def _may_cancel(self, _input: CancelRun) -> None:
+        self._refuse_if_closed()
+
+    @workflow.signal(name="cancel")
+    def signal_cancel(self, input: CancelRun) -> None:
+        self.cancelled = self.cancelled or input
+
+    @workflow.update(name="send_message")
+    def update_message(self, input: SendMessage) -> None:
+        self._take_message(input)
+
+    @update_message.validator
+    def _may_send(self, _input: SendMessage) -> None:
+        self._refuse_if_closed()
+
+    @workflow.signal(name="send_message")
+    def signal_message(self, input: SendMessage) -> None:
+        if not self.closed:
+            self._take_message(input)
+
+    @workflow.update(name="decide_approval")
+    def update_decision(self, input: DecideApproval) -> None:
+        self._take_decision(input)
+
+    @update_decision.validator
+    def _may_decide(self, input: DecideApproval) -> None:
+        if (reason := self._why_not(input)) is not None:
+            raise reason
+
+    @workflow.signal(name="decide_approval")
+    def signal_decision(self, input: DecideApproval) -> None:
+        if not self.signal_decisions:
+            workflow.logger.warning("a decision by signal was not taken: they are switched off")
+        elif (reason := self._why_not(input)) is not None:
+            workflow.logger.warning("a decision by signal was not taken: %s", reason.message)
+        else:
+            by = input.by if input.by == BY_SIGNAL else f"{input.by}, by signal (unverified)"
+            self._take_decision(input.model_copy(update={"by": by}))
+
+    def _why_not(self, input: DecideApproval) -> ApplicationError | None:
+        if (before := self.decided.get(input.approval_id)) is not None:
+            if before.decision == input.decision:
+                return None
+            return ApplicationError(f"{before.by} has decided already: {before.decision}.", type="Conflict")
+        if self.closed:
+            return ApplicationError(self.closed, type="Conflict")
+        if input.approval_id not in self.pending:
+            known = ", ".join(self.pending) or "none"
+            return ApplicationError(f"No approval {input.approval_id} is pending; pending: {known}.", type="NotFound")
+        return _why_not_edited(self.pending[input.approval_id], input.edited)
+
+    def _take_decision(self, input: DecideApproval) -> None:
+        if input.approval_id in self.decided:
+            return
+        del self.pending[input.approval_id]
+        self.decided[input.approval_id] = input
+        self._say(input)
+
+    def _take_message(self, input: SendMessage) -> None:
+        """A message is the answer where the run has asked a question."""
+        if input.message_id in self.seen_messages:
+            return
+        self.seen_messages.add(input.message_id)
+        questions = [one for one, kind in self.pending.items() if kind == "question"]
+        if questions:
+            edited = {"answer": input.text}
+            self._take_decision(
+                DecideApproval(approval_id=questions[0], decision="approve", by=input.by, edited=edited)
+            )
+        else:
+            self._say(input)
+
+    def _say(self, word: Word) -> None:
+        if isinstance(word, PauseRun | ResumeRun):
+            self.paused = isinstance(word, PauseRun)
+        self.words.append(word)
+
+    def _refuse_if_closed(self) -> None:
+        if self.closed:
+            raise ApplicationError(self.closed, type="Conflict")
+
+
+def _why_not_edited(kind: ApprovalKind, edited: dict[str, Any] | None) -> ApplicationError | None:
+    """Refused at the door, since a value that cannot be read later would wedge the run."""
+    try:
+        if edited is not None and kind == "plan":
+            Plan.model_validate(edited)
+        if edited is not None and kind == "limit":
+            raised(Limits(), "turns", edited)
+    except ValidationError as error:
+        return ApplicationError(f"`edited` does not fit: {error}"[:2000], type="InvalidRequest")
+    return None

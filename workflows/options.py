@@ -1,0 +1,91 @@
+"""Every timeout and retry policy of Perdure, in one place."""
+
+from datetime import timedelta
+from typing import TypedDict
+
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType, ChildWorkflowCancellationType
+
+FAST_RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=100), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=5)
+)
+PATIENT_RETRY = RetryPolicy(
+    initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=1)
+)
+
+
+class ActivityOptions(TypedDict, total=False):
+    task_queue: str
+    schedule_to_close_timeout: timedelta
+    schedule_to_start_timeout: timedelta
+    start_to_close_timeout: timedelta
+    heartbeat_timeout: timedelta
+    retry_policy: RetryPolicy
+    cancellation_type: ActivityCancellationType
+
+
+class LocalOptions(TypedDict):
+    schedule_to_close_timeout: timedelta
+    start_to_close_timeout: timedelta
+    retry_policy: RetryPolicy
+
+
+MODEL = ActivityOptions(
+    # A provider's outage is weather: the run waits it out, visibly, for up to a day.
+    schedule_to_close_timeout=timedelta(days=1),
+    start_to_close_timeout=timedelta(minutes=20),
+    heartbeat_timeout=timedelta(seconds=5),
+    retry_policy=PATIENT_RETRY,
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+)
+HOST = ActivityOptions(
+    # Host queues are never full, so a call that nobody takes in ten seconds has no host any more.
+    schedule_to_start_timeout=timedelta(seconds=10),
+    schedule_to_close_timeout=timedelta(days=1),
+    start_to_close_timeout=timedelta(hours=3),
+    heartbeat_timeout=timedelta(seconds=5),
+    retry_policy=FAST_RETRY,
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+)
+OPEN = ActivityOptions(
+    schedule_to_close_timeout=timedelta(days=1),
+    start_to_close_timeout=timedelta(minutes=30),
+    heartbeat_timeout=timedelta(seconds=5),
+    retry_policy=PATIENT_RETRY,
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+)
+REMOTE = ActivityOptions(
+    schedule_to_close_timeout=timedelta(days=1),
+    start_to_close_timeout=timedelta(minutes=15),
+    heartbeat_timeout=timedelta(seconds=5),
+    retry_policy=PATIENT_RETRY,
+)
+RECORD = ActivityOptions(
+    schedule_to_close_timeout=timedelta(days=7),
+    start_to_close_timeout=timedelta(seconds=30),
+    retry_policy=FAST_RETRY,
+)
+CLOSE = ActivityOptions(
+    # Tidying up: where the host is gone there is nothing to tidy.
+    schedule_to_start_timeout=timedelta(seconds=10),
+    schedule_to_close_timeout=timedelta(seconds=60),
+    start_to_close_timeout=timedelta(seconds=50),
+    retry_policy=FAST_RETRY,
+)
+RECORD_LOCAL = LocalOptions(
+    schedule_to_close_timeout=timedelta(days=7),
+    start_to_close_timeout=timedelta(seconds=10),
+    retry_policy=FAST_RETRY,
+)
+CHILD_CANCELLATION = ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED
+
+TURNS_PER_EXECUTION = 100
+EVENTS_PER_EXECUTION = 1200
+"""A phase continues as new after so many turns or events, whichever comes first."""
+
+REOPENINGS = 100
+"""How often in a row one call may lose its host before the run stops."""
+
+
+def host_queue(host_id: str) -> str:
+    return f"host/{host_id}"

@@ -1,0 +1,256 @@
+"""A run, from task to branch."""
+
+import asyncio
+from typing import Any
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError, is_cancelled_exception
+
+with workflow.unsafe.imports_passed_through():
+    from activities.event import EndRunInput, EventActivities
+    from activities.workspace import CloseWorkspaceInput, WorkspaceActivities
+    from domain.approval import ApprovalKind, DecideApproval, Plan
+    from domain.event import PlanAccepted, RunStarted
+    from domain.limits import Limits, Spent
+    from domain.mailbox import SendMessage
+    from domain.notes import Note
+    from domain.run import Phase, RunInput, RunResult
+    from workflows.agent import AgentResult, AgentState, AgentWorkflow
+    from workflows.approvals import announce, settle
+    from workflows.attendance import Attendance
+    from workflows.attributes import show_status
+    from workflows.calls import call_tool
+    from workflows.ending import Ending, cancelled, ending_of
+    from workflows.journal import record
+    from workflows.mailbox import Mailbox
+    from workflows.options import CHILD_CANCELLATION, CLOSE, RECORD, host_queue
+    from workflows.publish import PublishInput, PublishResult, PublishWorkflow
+    from workflows.verify import VerifyInput, VerifyResult, VerifyWorkflow
+    from workflows.workspace import Seat, open_workspace
+
+PLANNING_ROUNDS = 5
+
+
+@workflow.defn
+class RunWorkflow(Mailbox):
+    @workflow.init
+    def __init__(self, input: RunInput) -> None:
+        super().__init__(input.signal_decisions)
+        self.given = input
+        self.run_id = input.run_id
+        self.attendance = Attendance(self)
+        self.messages: list[SendMessage] = []
+        """Those that no phase has read yet."""
+        self.turn = 0
+        self.limits: Limits = input.limits
+        self.spent = Spent()
+        self.works = 0
+        self.seat: Seat | None = None
+
+    @workflow.run
+    async def run(self, _input: RunInput) -> RunResult:
+        attending = asyncio.create_task(self.attendance.attend())
+        try:
+            ending = await self._until_done_or_cancelled()
+        finally:
+            attending.cancel()
+        self.closed = f"The run is {ending.status}."
+        result = await workflow.execute_activity_method(
+            EventActivities.end_run,
+            EndRunInput(run_id=self.run_id, **ending.model_dump()),
+            **RECORD,
+            summary=f"the run is {ending.status}",
+        )
+        show_status(ending.status, None)
+        workflow.set_current_details(f"**{ending.status}**\n\n{result.summary[:1000]}")
+        await self._tidy_up()
+        return result
+
+    async def _until_done_or_cancelled(self) -> Ending:
+        task = asyncio.create_task(self._from_task_to_branch())
+        try:
+            await workflow.wait_condition(lambda: task.done() or self.cancelled is not None)
+            if not task.done():
+                task.cancel()
+            return await task
+        except (Exception, asyncio.CancelledError) as error:
+            if self.cancelled is not None or is_cancelled_exception(error):
+                return await cancelled(task, self.cancelled)
+            return ending_of(error)
+
+    async def _from_task_to_branch(self) -> Ending:
+        await record(self.run_id, ("started", RunStarted()))
+        await self._enter("open")
+        workspace = await open_workspace(self.run_id, self.given.agent)
+        self.seat = Seat(self.run_id, self.given.agent, workspace, "run")
+        if self.given.has_setup:
+            await self._set_up(self.seat)
+        if self.given.plan:
+            await self._plan(self.seat)
+        failures = rounds = 0
+        failed: tuple[Note, ...] = ()
+        while failures < self.limits.verify_rounds:
+            rounds += 1
+            await self._work(self.seat, failed)
+            passed = await self._verify(self.seat, rounds)
+            if passed and not self.messages:
+                return await self._publish(self.seat)
+            failed = () if passed else (Note(kind="verify_failed", round=rounds),)
+            failures += not passed
+        raise ApplicationError(
+            f"The verify commands still fail after {self.limits.verify_rounds} rounds.",
+            "Their output stands in the run's events, and its diff is kept. Start a run with a clearer task or a "
+            "higher limits.verify_rounds.",
+            type="VerifyFailed",
+            non_retryable=True,
+        )
+
+    async def _set_up(self, seat: Seat) -> None:
+        result = await call_tool(seat, self.run_id, "setup/call/0", "set up")
+        if result.exit_code != 0:
+            raise ApplicationError(
+                "The setup command failed.",
+                "Its output stands in the run's events under setup/call/0/returned.",
+                type="SetupFailed",
+                non_retryable=True,
+            )
+
+    async def _plan(self, seat: Seat) -> None:
+        """Plans until a person agrees, where one is asked; a rejection without a reason ends the run."""
+        for round_number in range(1, PLANNING_ROUNDS + 1):
+            await self._enter("plan")
+            result = await self._agent(seat, "plan", f"plan/{round_number}", self.given.planner)
+            approval_id = f"plan/{result.turn}"
+            if not self.given.plan_approval:
+                return
+            decision = await self._ask("plan", approval_id)
+            if decision.decision == "approve":
+                if decision.edited is not None:
+                    accepted = PlanAccepted(plan=Plan.model_validate(decision.edited), by=decision.by)
+                    await record(self.run_id, (f"{approval_id}/accepted", accepted))
+                return
+            if not decision.reason:
+                break
+            said = f"The plan was rejected. Make another one. The reason given: {decision.reason}"
+            self.messages.append(SendMessage(message_id=f"{approval_id}/rejected", text=said, by=decision.by))
+        raise ApplicationError(
+            "No plan was approved.",
+            "Start a run with a clearer task, or reject a plan with a reason: the planner then tries again.",
+            type="PlanRejected",
+            non_retryable=True,
+        )
+
+    async def _work(self, seat: Seat, notes: tuple[Note, ...]) -> None:
+        await self._enter("work")
+        while True:
+            self.works += 1
+            await self._agent(seat, "work", f"work/{self.works}", self.given.agent, notes)
+            notes = ()
+            if not self.messages:
+                return
+
+    async def _agent(
+        self, seat: Seat, phase: Phase, name: str, agent: str, notes: tuple[Note, ...] = ()
+    ) -> AgentResult:
+        messages, self.messages = tuple(self.messages), []
+        state = AgentState(
+            run_id=self.run_id,
+            phase=phase,
+            agent=agent,
+            model=self.given.model,
+            workspace=seat.workspace,
+            turn=self.turn,
+            limits=self.limits,
+            spent=self.spent,
+            messages=messages,
+            notes=notes,
+            paused=self.paused,
+            moves=seat.moves,
+        )
+        result: AgentResult = await self._child(AgentWorkflow.run, state, name, f"{phase} as {agent}")
+        self.turn, self.limits, self.spent = result.turn, result.limits, result.spent
+        self.messages = [*result.messages, *self.messages]
+        seat.workspace = result.workspace
+        if result.outcome == "stopped":
+            raise ApplicationError(
+                f"A person stopped the run: {result.reason}.",
+                "What was done so far is kept: see the run's diff.",
+                type="Stopped",
+                non_retryable=True,
+            )
+        return result
+
+    async def _verify(self, seat: Seat, round_number: int) -> bool:
+        if not self.given.verify_commands:
+            return True
+        await self._enter("verify")
+        given = VerifyInput(
+            run_id=self.run_id,
+            agent=self.given.agent,
+            round=round_number,
+            commands=self.given.verify_commands,
+            workspace=seat.workspace,
+            paused=self.paused,
+        )
+        result: VerifyResult = await self._child(VerifyWorkflow.run, given, f"verify/{round_number}", "verify")
+        seat.workspace = result.workspace
+        return result.passed
+
+    async def _publish(self, seat: Seat) -> Ending:
+        verified = True if self.given.verify_commands else None
+        if not self.given.has_repository:
+            return Ending(status="completed", verified=verified)
+        await self._enter("publish")
+        given = PublishInput(
+            run_id=self.run_id,
+            agent=self.given.agent,
+            workspace=seat.workspace,
+            approval=self.given.publish_approval,
+            push=self.given.publish == "branch",
+            paused=self.paused,
+        )
+        result: PublishResult = await self._child(PublishWorkflow.run, given, "publish/1", "publish")
+        seat.workspace = result.workspace
+        if result.rejected is not None:
+            summary = f"A person refused to publish the work. {result.rejected}".strip()
+            return Ending(status="completed", summary=summary, verified=verified)
+        return Ending(status="completed", pushed=result.pushed, verified=verified)
+
+    async def _child(self, method: Any, given: Any, name: str, summary: str) -> Any:
+        handle = await workflow.start_child_workflow(
+            method,
+            given,
+            id=f"run/{self.run_id}/{name}",
+            cancellation_type=CHILD_CANCELLATION,
+            static_summary=f"{summary}: {self.given.title}"[:200],
+        )
+        self.attendance.child = handle
+        self.attendance.reads_messages = method is AgentWorkflow.run
+        try:
+            return await handle
+        finally:
+            self.attendance.child = None
+
+    async def _ask(self, kind: ApprovalKind, approval_id: str) -> DecideApproval:
+        self.pending[approval_id] = kind
+        await announce(self.run_id, kind, approval_id, {})
+        self.attendance.show()
+        await workflow.wait_condition(lambda: approval_id in self.decided)
+        self.attendance.show()
+        return await settle(self.run_id, self.decided[approval_id])
+
+    async def _enter(self, phase: Phase) -> None:
+        await workflow.wait_condition(lambda: not self.paused)
+        await self.attendance.enter(phase)
+
+    async def _tidy_up(self) -> None:
+        if self.seat is not None:
+            try:
+                await workflow.execute_activity_method(
+                    WorkspaceActivities.close_workspace,
+                    CloseWorkspaceInput(run_id=self.run_id),
+                    **CLOSE | {"task_queue": host_queue(self.seat.workspace.host_id)},
+                    summary="give the workspace back",
+                )
+            except Exception as error:
+                workflow.logger.info("the workspace was not given back: %s", error)

@@ -48,6 +48,8 @@ class SealedAttempt(Value):
     snapshot: SnapshotRef
     changed: int
     """Number of changed paths; 0 means that `snapshot` is the one it started from."""
+    dropped: int = 0
+    """Pipes, sockets and devices that it left; they are not kept."""
 
 
 class FileChange(Value):
@@ -56,3 +58,5 @@ class FileChange(Value):
     path: str
     before: bytes | None
     after: bytes | None
+    large: bool = False
+    """A side is too large to be shown: both are empty where there was or is a file."""

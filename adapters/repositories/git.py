@@ -38,8 +38,12 @@ class GitRepositories:
     async def resolve(self, spec: RepositorySpec) -> ResolvedRepository:
         return await self._mirrors.resolve(spec)
 
+    async def restore(self, repository: ResolvedRepository) -> Path:
+        """The mirror with the commit in it, from the blob store where this host lacks it."""
+        return await self._mirrors.restore(repository)
+
     async def checkout(self, repository: ResolvedRepository) -> Path:
-        return await self._checkouts.make(repository, await self._mirrors.restore(repository))
+        return await self._checkouts.make(repository, await self.restore(repository))
 
     async def empty(self) -> Path:
         return await self.checkout(EMPTY_REPOSITORY)

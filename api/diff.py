@@ -10,7 +10,14 @@ from domain.workspace import FileChange
 CONTEXT_LINES = 3
 FILE_MAX_BYTES = 1_000_000
 """Larger files are named as different, not compared: comparing grows with the square of the lines."""
-HEADER = re.compile(r"^diff --git (?:a/)?(?P<before>.*?) (?:b/)?(?P<after>.*)$")
+NEW_NAME = re.compile(r'^\+\+\+ (?P<name>"?b/.*)$', re.MULTILINE)
+OLD_NAME = re.compile(r'^--- (?P<name>"?a/.*)$', re.MULTILINE)
+HEADER_NAME = re.compile(r'^diff --git "?a/.* (?P<name>"?b/.*)$', re.MULTILINE)
+QUOTED = re.compile(r'[\x00-\x1f\x7f"\\\ud800-\udfff]')
+ESCAPE = re.compile(rb'\\([0-7]{3}|[abfnrtv"\\])')
+LETTERS = dict(
+    zip([bytes([letter]) for letter in b'abfnrtv"\\'], [bytes([b]) for b in b'\a\b\f\n\r\t\v"\\'], strict=True)
+)
 
 
 def live_diff(changes: Iterable[FileChange]) -> list[FileDiff]:
@@ -29,35 +36,38 @@ def split(diff: str) -> list[FileDiff]:
 
 
 def _compare(change: FileChange) -> FileDiff:
-    path = shown_path(change.path.removeprefix("workspace/"))
-    lines = [f"diff --git a/{path} b/{path}"]
+    path = change.path.removeprefix("workspace/")
+    old, new = _name("a", path), _name("b", path)
+    head = [f"diff --git {old} {new}"]
     if change.before is None:
-        lines.append("new file mode 100644")
+        head, old = [*head, "new file mode 100644"], "/dev/null"
     elif change.after is None:
-        lines.append("deleted file mode 100644")
+        head, new = [*head, "deleted file mode 100644"], "/dev/null"
     before, after = _lines(change.before), _lines(change.after)
-    binary = before is None or after is None
     body: list[str] = []
     if before is None or after is None:
-        body = [f"Binary files {_side('a', path, change.before)} and {_side('b', path, change.after)} differ\n"]
+        body = [f"Binary files {old} and {new} differ\n"]
     else:
-        sides = _side("a", path, change.before), _side("b", path, change.after)
-        for line in difflib.unified_diff(before, after, *sides, n=CONTEXT_LINES):
+        for line in difflib.unified_diff(before, after, _ended(old), _ended(new), n=CONTEXT_LINES):
             body.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
     added, removed = _count(body)
-    kind = "added" if change.before is None else "deleted" if change.after is None else "modified"
-    text = "\n".join(lines) + "\n" + "".join(body)
-    return FileDiff(path=path, change=kind, added=added, removed=removed, binary=binary, diff=text)
+    return FileDiff(
+        path=shown_path(path),
+        change="added" if change.before is None else "deleted" if change.after is None else "modified",
+        added=added,
+        removed=removed,
+        binary=before is None or after is None,
+        diff="\n".join(head) + "\n" + "".join(body),
+    )
 
 
 def _read(part: str) -> FileDiff:
-    lines = part.splitlines(keepends=True)
-    header = HEADER.match(lines[0].rstrip("\n"))
-    head = "".join(lines[: next((at for at, line in enumerate(lines) if line.startswith("@@")), len(lines))])
-    named = re.search(r"^\+\+\+ b/(.*)$", head, re.MULTILINE) or re.search(r"^--- a/(.*)$", head, re.MULTILINE)
+    lines = part.split("\n")
+    head = "\n".join(lines[: _hunks(lines)])
+    named = NEW_NAME.search(head) or OLD_NAME.search(head) or HEADER_NAME.search(head)
     added, removed = _count(lines)
     return FileDiff(
-        path=named.group(1) if named else header.group("after") if header else "",
+        path=_unquoted(named["name"].removesuffix("\t")) if named else "",
         change="added" if "\nnew file mode" in head else "deleted" if "\ndeleted file mode" in head else "modified",
         added=added,
         removed=removed,
@@ -66,10 +76,14 @@ def _read(part: str) -> FileDiff:
     )
 
 
+def _hunks(lines: Sequence[str]) -> int:
+    """Where the first hunk begins."""
+    return next((at for at, line in enumerate(lines) if line.startswith("@@")), len(lines))
+
+
 def _count(lines: Sequence[str]) -> tuple[int, int]:
     """Added and removed lines, counted within hunks only."""
-    start = next((at for at, line in enumerate(lines) if line.startswith("@@")), len(lines))
-    body = lines[start:]
+    body = lines[_hunks(lines) :]
     return sum(line.startswith("+") for line in body), sum(line.startswith("-") for line in body)
 
 
@@ -83,8 +97,32 @@ def _lines(content: bytes | None) -> list[str] | None:
     return [line for line in re.split(r"(?<=\n)", content.decode("utf-8", "replace")) if line]
 
 
-def _side(letter: str, path: str, content: bytes | None) -> str:
-    return "/dev/null" if content is None else f"{letter}/{path}"
+def _name(side: str, path: str) -> str:
+    """As git writes it: quoted where it holds what could end a line or a name."""
+    if not QUOTED.search(path):
+        return f"{side}/{path}"
+    raw = f"{side}/{path}".encode("utf-8", "surrogateescape")
+    return (
+        '"' + "".join(chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else f"\\{byte:03o}" for byte in raw) + '"'
+    )
+
+
+def _ended(name: str) -> str:
+    """A name with a space is ended by a tab, or what follows the space would be taken for a date."""
+    return f"{name}\t" if " " in name and not name.startswith('"') else name
+
+
+def _unquoted(name: str) -> str:
+    """A name of a diff's header without its quotes and its `a/` or `b/`."""
+    if name.startswith('"'):
+        raw = ESCAPE.sub(_unescaped, name.strip('"').encode())
+        name = raw.decode("utf-8", "backslashreplace")
+    return name[2:]
+
+
+def _unescaped(found: re.Match[bytes]) -> bytes:
+    escaped = found[1]
+    return LETTERS[escaped] if escaped in LETTERS else bytes([int(escaped, 8)])
 
 
 def shown_path(path: str) -> str:

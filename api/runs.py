@@ -131,9 +131,8 @@ class TemporalRuns:
         return [poller.identity for poller in answer.pollers]
 
     async def _leave(self, handle: WorkflowHandle[object, object], name: str, word: Word) -> bool:
-        """Nobody answers: the word waits as a signal. The two kinds share one name only for approvals."""
-        signal = name if name == "decide_approval" else f"{name}_signal"
-        await handle.signal(signal, word, rpc_timeout=CALL_WITHIN)
+        """Nobody answers: the word waits as a signal of the same name."""
+        await handle.signal(name, word, rpc_timeout=CALL_WITHIN)
         return False
 
     async def _closed_or_unknown(self, handle: WorkflowHandle[object, object]) -> CallerError | WorldError:

@@ -4,37 +4,41 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from api.schemas.runs import LimitsView
-from domain.event import LimitsRaised, RunStarted, StatusChanged
+from domain.event import RunStarted, StatusChanged
 from domain.limits import Limits
 from domain.record import RecordedEvent
 from domain.run import RunSummary, WaitingFor
 
-TYPES = ("run_started", "status_changed", "limits_raised", "run_ended")
-"""The events that `standing` is folded from."""
+TYPES = ("run_started", "status_changed", "run_ended")
+"""The events that `seconds_used` is folded from."""
 PEOPLE: frozenset[WaitingFor | None] = frozenset(
     ("plan_approval", "tool_approval", "publish_approval", "human_answer", "limit", "stuck", "effect_in_doubt")
 )
 
 
-def standing(run: RunSummary, events: Sequence[RecordedEvent], now: datetime) -> tuple[LimitsView, LimitsView]:
-    """The limits in force, and what is left of each."""
-    limits, seconds = run.spec.limits, 0.0
-    running_since: datetime | None = None
-    for recorded in events:
-        if isinstance(recorded.event, LimitsRaised):
-            limits = recorded.event.limits
-            continue
-        if running_since is not None:
-            seconds += (recorded.at - running_since).total_seconds()
-        running_since = recorded.at if _counts(recorded) else None
-    if running_since is not None:
-        seconds += max(0.0, (now - running_since).total_seconds())
-    return shown(limits), LimitsView(
+def limits_left(run: RunSummary, events: Sequence[RecordedEvent], now: datetime) -> LimitsView:
+    """`events` are those of `TYPES`."""
+    limits = run.spec.limits
+    seconds = seconds_used(events, now)
+    return LimitsView(
         turns=None if limits.turns is None else max(0, limits.turns - run.turn),
         tokens=None if limits.tokens is None else max(0, limits.tokens - run.usage.counted_tokens),
         cost_usd=None if limits.cost_usd is None else max(0.0, round(limits.cost_usd - run.cost_usd, 6)),
         seconds=None if limits.seconds is None else max(0.0, round(limits.seconds - seconds, 1)),
     )
+
+
+def seconds_used(events: Sequence[RecordedEvent], now: datetime) -> float:
+    """Time since the start, without the waits for people."""
+    seconds = 0.0
+    counting_since: datetime | None = None
+    for recorded in events:
+        if counting_since is not None:
+            seconds += (recorded.at - counting_since).total_seconds()
+        counting_since = recorded.at if _counts(recorded) else None
+    if counting_since is not None:
+        seconds += max(0.0, (now - counting_since).total_seconds())
+    return seconds
 
 
 def shown(limits: Limits) -> LimitsView:

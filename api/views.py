@@ -17,6 +17,7 @@ from api.schemas.runs import (
     UsageView,
     WorkView,
 )
+from api.standing import shown
 from api.submission import title
 from domain.approval import Approval, DecideApproval
 from domain.model import Usage
@@ -66,7 +67,7 @@ def run_item(run: RunSummary, settings: ApiSettings) -> RunItem:
     )
 
 
-def run_view(run: RunSummary, limits: LimitsView, left: LimitsView, settings: ApiSettings) -> RunView:
+def run_view(run: RunSummary, left: LimitsView, settings: ApiSettings) -> RunView:
     return RunView(
         **dict(run_item(run, settings)),
         task=run.spec.task,
@@ -76,7 +77,7 @@ def run_view(run: RunSummary, limits: LimitsView, left: LimitsView, settings: Ap
         publish=run.spec.publish,
         verify=list(run.spec.verify),
         usage=usage_view(run.usage),
-        limits=limits,
+        limits=shown(run.spec.limits),
         limits_left=left,
         base_commit=run.base_commit,
         snapshot_id=run.snapshot_id,

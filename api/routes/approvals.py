@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Response
 from api.auth import Caller, ReadableRun, Reader
 from api.openapi import problems
 from api.parts import ApiParts, Parts
-from api.routes.commands import ENDED, tell
+from api.routes.commands import tell
 from api.schemas.commands import ApprovalView, DecidedView, DecisionRequest
 from api.schemas.value import Page
 from api.views import approval_view, decision_view
@@ -15,6 +15,7 @@ from domain.approval import Approval, ApprovalCard, DecideApproval
 from domain.errors import Conflict, Forbidden, NotFound
 from domain.event import ApprovalDecided, ApprovalRequested
 from domain.run import RunSummary
+from domain.summary import ENDED
 
 router = APIRouter(tags=["approvals"])
 Limit = Annotated[int, Query(ge=1, le=200)]

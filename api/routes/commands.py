@@ -11,9 +11,9 @@ from api.submission import run_input
 from domain.errors import Conflict, NotFound
 from domain.mailbox import CancelRun, PauseRun, ResumeRun, SendMessage
 from domain.run import RunSummary
+from domain.summary import ENDED
 
 router = APIRouter(prefix="/runs/{run_id}", tags=["runs"], responses=problems(404, 409))
-ENDED = ("completed", "failed", "cancelled")
 
 
 @router.post("/pause", status_code=202, response_model=CommandView)

@@ -12,7 +12,7 @@ from api.openapi import problems
 from api.parts import ApiParts, Parts
 from api.schemas.runs import RunItem, RunRequest, RunView
 from api.schemas.value import Page
-from api.standing import TYPES, shown, standing
+from api.standing import TYPES, limits_left
 from api.submission import run_input, submission
 from api.views import run_item, run_view
 from domain.errors import Conflict, Forbidden, InvalidRequest, WorldError
@@ -55,8 +55,7 @@ async def start_run(
     else:
         response.headers["Idempotent-Replayed"] = "true"
     response.headers["Location"] = f"/v1/runs/{run_id}"
-    run = await parts.journal.summary(run_id)
-    return run_view(run, shown(run.spec.limits), shown(run.spec.limits), parts.settings)
+    return await whole_view(await parts.journal.summary(run_id), parts)
 
 
 def wanted_runs(
@@ -107,8 +106,7 @@ async def get_run(run: ReadableRun, parts: Parts) -> RunView:
 
 async def whole_view(run: RunSummary, parts: ApiParts) -> RunView:
     events = await parts.journal.read(run.run_id, types=TYPES)
-    limits, left = standing(run, events, datetime.now(UTC))
-    return run_view(run, limits, left, parts.settings)
+    return run_view(run, limits_left(run, events, datetime.now(UTC)), parts.settings)
 
 
 def _utc(time: datetime | None) -> datetime | None:

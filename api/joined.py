@@ -1,0 +1,43 @@
+"""The real parts, by what the environment says."""
+
+import contextlib
+from collections.abc import AsyncGenerator
+
+from temporalio.client import Client
+
+from adapters.settings import Settings, load_settings
+from adapters.temporal import connect, ensure_search_attributes
+from api.parts import ApiParts, ApiSettings
+from api.runs import TemporalRuns
+from domain.errors import InvalidRequest
+
+
+@contextlib.asynccontextmanager
+async def joined_parts() -> AsyncGenerator[ApiParts]:
+    settings = load_settings()
+    if settings.database_url is None:
+        raise InvalidRequest("DATABASE_URL is not set", "Set it, or start the whole stack with `perdure up`.")
+    raise NotImplementedError
+
+
+def temporal_runs(settings: Settings) -> TemporalRuns:
+    """Connects when first asked for, so that runs are taken in while Temporal is down."""
+
+    async def connected() -> Client:
+        client = await connect(settings)
+        await ensure_search_attributes(client)
+        return client
+
+    return TemporalRuns(connected, settings.task_queue)
+
+
+def api_settings(settings: Settings) -> ApiSettings:
+    return ApiSettings(
+        api_token=settings.api_token,
+        default_model=settings.default_model,
+        namespace=settings.namespace,
+        temporal_ui_url=settings.temporal_ui_url,
+        public_url=settings.public_url,
+        allowed_paths=settings.allowed_paths,
+        allowed_hosts=settings.allowed_hosts,
+    )

@@ -1,0 +1,1 @@
+"""What the model was shown and what it said, phase by phase."""

@@ -28,7 +28,7 @@ def temporal_runs(settings: Settings) -> TemporalRuns:
         await ensure_search_attributes(client)
         return client
 
-    return TemporalRuns(connected, settings.task_queue)
+    return TemporalRuns(connected, settings.task_queue, settings.signal_decisions)
 
 
 def api_settings(settings: Settings) -> ApiSettings:
@@ -40,4 +40,5 @@ def api_settings(settings: Settings) -> ApiSettings:
         public_url=settings.public_url,
         allowed_paths=settings.allowed_paths,
         allowed_hosts=settings.allowed_hosts,
+        signal_decisions=settings.signal_decisions,
     )

@@ -65,6 +65,8 @@ class ApiSettings:
     public_url: str = "http://127.0.0.1:8080"
     allowed_paths: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
+    signal_decisions: bool = True
+    """Whether a bare Temporal signal may decide approvals."""
     sweep_seconds: float = 2.0
     keep_alive_seconds: float = 15.0
 

@@ -58,20 +58,21 @@ def workflow_id(run_id: str) -> str:
 class TemporalRuns:
     """`connect` is called again until it succeeds once: the API starts, and takes runs in, while Temporal is down."""
 
-    def __init__(self, connect: Connect, task_queue: str) -> None:
+    def __init__(self, connect: Connect, task_queue: str, signal_decisions: bool = True) -> None:
         self._connect = connect
         self._connected: Client | None = None
         self._connecting = asyncio.Lock()
         self._task_queue = task_queue
+        self._signal_decisions = signal_decisions
 
     @classmethod
-    def over(cls, client: Client, task_queue: str) -> "TemporalRuns":
+    def over(cls, client: Client, task_queue: str, signal_decisions: bool = True) -> "TemporalRuns":
         """Over a client that is connected already."""
 
         async def connected() -> Client:
             return client
 
-        return cls(connected, task_queue)
+        return cls(connected, task_queue, signal_decisions)
 
     async def start(self, run: RunInput) -> None:
         client = await self._client()
@@ -101,7 +102,8 @@ class TemporalRuns:
             try:
                 await handle.execute_update(name, word, rpc_timeout=ANSWER_WITHIN)
             except WorkflowUpdateRPCTimeoutOrCancelledError:
-                return await self._leave(handle, name, word)
+                await self._leave(handle, name, word)
+                return False
         except WorkflowUpdateFailedError as error:
             raise refusal(error.cause) from error
         except RPCError as error:
@@ -130,10 +132,15 @@ class TemporalRuns:
             raise unreachable(error) from error
         return [poller.identity for poller in answer.pollers]
 
-    async def _leave(self, handle: WorkflowHandle[object, object], name: str, word: Word) -> bool:
-        """Nobody answers: the word waits as a signal of the same name."""
+    async def _leave(self, handle: WorkflowHandle[object, object], name: str, word: Word) -> None:
+        """Nobody answers: the word waits as the signal of the same name."""
+        if isinstance(word, DecideApproval) and not self._signal_decisions:
+            raise WorldError(
+                "No worker is up to take the decision, and decisions by signal are switched off",
+                "Send it again once a worker is up.",
+                retry_after_seconds=10.0,
+            )
         await handle.signal(name, word, rpc_timeout=CALL_WITHIN)
-        return False
 
     async def _closed_or_unknown(self, handle: WorkflowHandle[object, object]) -> CallerError | WorldError:
         try:

@@ -53,7 +53,7 @@ def submission(asked: RunRequest, run_id: str, owner: str, key: str | None, part
     )
 
 
-def run_input(run: RunSummary | Submission) -> RunInput:
+def run_input(run: RunSummary | Submission, signal_decisions: bool) -> RunInput:
     """What the workflow needs to know, and never the text of the task."""
     spec = run.spec
     return RunInput(
@@ -72,6 +72,7 @@ def run_input(run: RunSummary | Submission) -> RunInput:
         priority=spec.priority,
         owner=run.owner,
         repository=spec.repository.url if spec.repository else "",
+        signal_decisions=signal_decisions,
     )
 
 

@@ -36,5 +36,6 @@ class Sweeper:
         self._handed_over.intersection_update(waiting)
         for run_id in waiting:
             if run_id not in self._handed_over:
-                await self._parts.runs.start(run_input(await self._parts.journal.summary(run_id)))
+                run = await self._parts.journal.summary(run_id)
+                await self._parts.runs.start(run_input(run, self._parts.settings.signal_decisions))
                 self._handed_over.add(run_id)

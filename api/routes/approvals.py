@@ -3,24 +3,34 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
+from pydantic import Field, ValidationError
 
 from api.auth import Caller, ReadableRun, Reader
 from api.openapi import problems
 from api.parts import ApiParts, Parts
 from api.routes.commands import tell
 from api.schemas.commands import ApprovalView, DecidedView, DecisionRequest
-from api.schemas.value import Page
+from api.schemas.value import Page, Request
 from api.views import approval_view, decision_view
-from domain.approval import Approval, ApprovalCard, DecideApproval
-from domain.errors import Conflict, Forbidden, NotFound
+from domain.approval import Approval, ApprovalCard, DecideApproval, Plan
+from domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from domain.event import ApprovalDecided, ApprovalRequested
+from domain.limits import raised
+from domain.mailbox import MESSAGE_MAX_CHARACTERS
 from domain.run import RunSummary
 from domain.summary import ENDED
 
 router = APIRouter(tags=["approvals"])
 Limit = Annotated[int, Query(ge=1, le=200)]
 Cursor = Annotated[str | None, Query(max_length=500)]
+
 Status = Literal["pending", "decided"] | None
+
+
+class Answer(Request):
+    """What `edited` holds for a question."""
+
+    answer: str = Field(min_length=1, max_length=MESSAGE_MAX_CHARACTERS)
 
 
 @router.get("/approvals", response_model=Page[ApprovalView])
@@ -60,6 +70,7 @@ async def decide_approval(
     """Accepted once: the same decision again answers the same, another one is refused."""
     card = await _card(run, approval_id, parts)
     _check_right(caller, run, card)
+    _check_edited(card, asked, run)
     decision = DecideApproval(approval_id=approval_id, by=caller.owner, **asked.model_dump())
     if (decided := await _decided(run, approval_id, parts)) is not None:
         return _same(run, decided, decision)
@@ -113,6 +124,23 @@ def _check_right(caller: Caller, run: RunSummary, card: ApprovalCard) -> None:
     if caller.may("decide") or (card.kind == "question" and caller.steers(run.owner)):
         return
     raise Forbidden(f"The role {caller.role} may not decide this", "Ask an approver or an admin.")
+
+
+def _check_edited(card: ApprovalCard, asked: DecisionRequest, run: RunSummary) -> None:
+    """Said at once, since a run that reads it later has nobody to say it to."""
+    try:
+        if asked.edited is None:
+            return
+        if card.kind == "question":
+            Answer.model_validate(asked.edited)
+        elif card.kind == "plan":
+            Plan.model_validate(asked.edited)
+        elif card.kind == "limit":
+            raised(run.spec.limits, "turns", asked.edited)
+    except ValidationError as error:
+        at = [(("edited", *one["loc"]), one["msg"]) for one in error.errors()]
+        fields = "; ".join(f"{'.'.join(map(str, place))}: {message}" for place, message in at)
+        raise InvalidRequest(f"This does not fit a {card.kind}: {fields}"[:2000], "Mend `edited`.") from error
 
 
 async def _sees(caller: Caller, approval: Approval, parts: ApiParts) -> bool:

@@ -79,7 +79,10 @@ class RepositoryActivities:
         lease = WorkspaceLease(
             workspace_id=at.workspace_id, host_id=at.host_id, generation=at.generation, snapshot=dossier.snapshot
         )
-        layers = await self._workspaces.read_mounts(lease)
+        # On disk, since git needs room to work in; what it leaves is thrown away.
+        call = f"publish/{input.number}/call/0"
+        await self._workspaces.discard(lease.workspace_id, call, 2)
+        layers = await self._workspaces.begin(lease, call, 1)
         mirror = ReadOnlyMount(source=str(self._repositories.mirror(repository)), target=MIRROR_PATH)
         spec = commit_spec(dossier)
         pack = self._outputs.scratch(input.run_id, f"commit-{input.number}")
@@ -93,10 +96,11 @@ class RepositoryActivities:
             }
         )
         result = await self._sandbox.run(command)
+        await self._workspaces.discard(lease.workspace_id, call, 2)
         if result.exit_code == NOTHING_TO_COMMIT:
             return None
         if result.exit_code != 0:
-            said = result.error.decode(errors="replace")[-2000:]
+            said = (result.head + result.tail).decode(errors="replace")[-2000:].strip()
             raise WorkRefused(
                 f"The work could not be committed: {said}",
                 "Send the run a message that says what to change, or take its files by GET /v1/runs/{id}/diff.",

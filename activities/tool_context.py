@@ -71,7 +71,7 @@ class SandboxContext:
         command = Command(
             argv=tuple(argv),
             cwd=cwd or self.cwd,
-            environment=self.environment if environment is None else environment,
+            environment=self._sandbox.environment | (self.environment if environment is None else environment),
             stdin=stdin,
             timeout_seconds=timeout_seconds,
             mounts=self._mounts,

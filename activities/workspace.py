@@ -104,7 +104,7 @@ class WorkspaceActivities:
         layers = await self._workspaces.read_mounts(lease)
         command = Command(
             argv=("sh", "-c", FIRST_OF, "sh", *RULES),
-            environment={"LIMIT": str(RULES_BYTES)},
+            environment=self._sandbox.environment | {"LIMIT": str(RULES_BYTES)},
             mounts=layers.mounts,
             limits=AGENTS[input.agent].sandbox_limits,
             name=f"{input.run_id}-rules-{lease.generation}",

@@ -44,6 +44,13 @@ class Instance:
             finally:
                 os.close(lock)
 
+    def alone(self) -> bool:
+        """Whether no other worker process lives in this home."""
+        for path in self._all.iterdir():
+            if path != self.path and _is_locked(path / "lock"):
+                return False
+        return True
+
     def close(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
@@ -71,3 +78,17 @@ def host_id(worker_home: Path, name: str) -> str:
 
 def _name(token: bytes) -> str:
     return hashlib.sha256(token).hexdigest()[:32]
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False

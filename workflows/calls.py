@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Protocol
 
 from temporalio import workflow
+from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.approval import ApprovalActivities, SettleCallInput
@@ -60,7 +61,7 @@ async def _make_call(caller: Caller, planned: PlannedCall) -> CallToolResult | N
         return await _settle(caller, call)
     if planned.ask and (await caller.ask("tool_call", call)).decision == "reject":
         return await _settle(caller, call)
-    return await call_tool(caller.seat, caller.run_id, call, planned.summary)
+    return await call_tool(caller.seat, call, planned.summary)
 
 
 async def _settle(caller: Caller, call: str) -> None:
@@ -72,8 +73,19 @@ async def _settle(caller: Caller, call: str) -> None:
     )
 
 
-async def call_tool(seat: Seat, run_id: str, call: str, summary: str) -> CallToolResult:
+async def set_up(seat: Seat) -> None:
+    result = await call_tool(seat, "setup/call/0", "set up")
+    if result.exit_code != 0:
+        raise ApplicationError(
+            "The setup command failed.",
+            "Its output stands in the run's events under setup/call/0/returned.",
+            type="SetupFailed",
+            non_retryable=True,
+        )
+
+
+async def call_tool(seat: Seat, call: str, summary: str) -> CallToolResult:
     def asked(workspace: WorkspaceRef) -> CallToolInput:
-        return CallToolInput(run_id=run_id, call=call, workspace=workspace, agent=seat.agent)
+        return CallToolInput(run_id=seat.run_id, call=call, workspace=workspace, agent=seat.agent)
 
     return await seat.call(ToolActivities.call_tool, asked, summary)

@@ -39,7 +39,7 @@ class Mailbox:
         self._say(input)
 
     @update_pause.validator
-    def _may_pause(self, _input: PauseRun) -> None:
+    def _may_pause(self, input: PauseRun) -> None:  # noqa: ARG002 - a validator has its handler's signature
         self._refuse_if_closed()
         if self.paused:
             raise ApplicationError("The run is paused already.", type="Conflict")
@@ -54,7 +54,7 @@ class Mailbox:
         self._say(input)
 
     @update_resume.validator
-    def _may_resume(self, _input: ResumeRun) -> None:
+    def _may_resume(self, input: ResumeRun) -> None:  # noqa: ARG002 - a validator has its handler's signature
         self._refuse_if_closed()
         if not self.paused:
             raise ApplicationError("The run is not paused.", type="Conflict")
@@ -69,7 +69,7 @@ class Mailbox:
         self.cancelled = self.cancelled or input
 
     @update_cancel.validator
-    def _may_cancel(self, _input: CancelRun) -> None:
+    def _may_cancel(self, input: CancelRun) -> None:  # noqa: ARG002 - a validator has its handler's signature
         self._refuse_if_closed()
 
     @workflow.signal(name="cancel")
@@ -81,7 +81,7 @@ class Mailbox:
         self._take_message(input)
 
     @update_message.validator
-    def _may_send(self, _input: SendMessage) -> None:
+    def _may_send(self, input: SendMessage) -> None:  # noqa: ARG002 - a validator has its handler's signature
         self._refuse_if_closed()
 
     @workflow.signal(name="send_message")

@@ -1,14 +1,14 @@
 """A run, from task to branch."""
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.event import EndRunInput, EventActivities
-    from activities.workspace import CloseWorkspaceInput, WorkspaceActivities
     from domain.approval import ApprovalKind, DecideApproval, Plan
     from domain.event import PlanAccepted, RunStarted
     from domain.limits import Limits, Spent
@@ -19,14 +19,17 @@ with workflow.unsafe.imports_passed_through():
     from workflows.approvals import announce, settle
     from workflows.attendance import Attendance
     from workflows.attributes import show_status
-    from workflows.calls import call_tool
+    from workflows.calls import set_up
     from workflows.ending import Ending, cancelled, ending_of
     from workflows.journal import record
     from workflows.mailbox import Mailbox
-    from workflows.options import CHILD_CANCELLATION, CLOSE, RECORD, host_queue
-    from workflows.publish import PublishInput, PublishResult, PublishWorkflow
-    from workflows.verify import VerifyInput, VerifyResult, VerifyWorkflow
-    from workflows.workspace import Seat, open_workspace
+    from workflows.options import CHILD_CANCELLATION, RECORD
+    from workflows.publish import PublishInput, PublishWorkflow
+    from workflows.verify import VerifyInput, VerifyWorkflow
+    from workflows.workspace import Seat, give_back, open_workspace
+
+Given = TypeVar("Given")
+Result = TypeVar("Result")
 
 PLANNING_ROUNDS = 5
 
@@ -63,7 +66,8 @@ class RunWorkflow(Mailbox):
         )
         show_status(ending.status, None)
         workflow.set_current_details(f"**{ending.status}**\n\n{result.summary[:1000]}")
-        await self._tidy_up()
+        if self.seat is not None:
+            await give_back(self.run_id, self.seat.workspace)
         return result
 
     async def _until_done_or_cancelled(self) -> Ending:
@@ -84,7 +88,7 @@ class RunWorkflow(Mailbox):
         workspace = await open_workspace(self.run_id, self.given.agent)
         self.seat = Seat(self.run_id, self.given.agent, workspace, "run")
         if self.given.has_setup:
-            await self._set_up(self.seat)
+            await set_up(self.seat)
         if self.given.plan:
             await self._plan(self.seat)
         failures = rounds = 0
@@ -104,16 +108,6 @@ class RunWorkflow(Mailbox):
             type="VerifyFailed",
             non_retryable=True,
         )
-
-    async def _set_up(self, seat: Seat) -> None:
-        result = await call_tool(seat, self.run_id, "setup/call/0", "set up")
-        if result.exit_code != 0:
-            raise ApplicationError(
-                "The setup command failed.",
-                "Its output stands in the run's events under setup/call/0/returned.",
-                type="SetupFailed",
-                non_retryable=True,
-            )
 
     async def _plan(self, seat: Seat) -> None:
         """Plans until a person agrees, where one is asked; a rejection without a reason ends the run."""
@@ -167,7 +161,7 @@ class RunWorkflow(Mailbox):
             paused=self.paused,
             moves=seat.moves,
         )
-        result: AgentResult = await self._child(AgentWorkflow.run, state, name, f"{phase} as {agent}")
+        result = await self._child(AgentWorkflow.run, state, name, f"{phase} as {agent}")
         self.turn, self.limits, self.spent = result.turn, result.limits, result.spent
         self.messages = [*result.messages, *self.messages]
         seat.workspace = result.workspace
@@ -192,7 +186,7 @@ class RunWorkflow(Mailbox):
             workspace=seat.workspace,
             paused=self.paused,
         )
-        result: VerifyResult = await self._child(VerifyWorkflow.run, given, f"verify/{round_number}", "verify")
+        result = await self._child(VerifyWorkflow.run, given, f"verify/{round_number}", "verify")
         seat.workspace = result.workspace
         return result.passed
 
@@ -209,14 +203,16 @@ class RunWorkflow(Mailbox):
             push=self.given.publish == "branch",
             paused=self.paused,
         )
-        result: PublishResult = await self._child(PublishWorkflow.run, given, "publish/1", "publish")
+        result = await self._child(PublishWorkflow.run, given, "publish/1", "publish")
         seat.workspace = result.workspace
         if result.rejected is not None:
             summary = f"A person refused to publish the work. {result.rejected}".strip()
             return Ending(status="completed", summary=summary, verified=verified)
         return Ending(status="completed", pushed=result.pushed, verified=verified)
 
-    async def _child(self, method: Any, given: Any, name: str, summary: str) -> Any:
+    async def _child(
+        self, method: Callable[[Any, Given], Awaitable[Result]], given: Given, name: str, summary: str
+    ) -> Result:
         handle = await workflow.start_child_workflow(
             method,
             given,
@@ -242,15 +238,3 @@ class RunWorkflow(Mailbox):
     async def _enter(self, phase: Phase) -> None:
         await workflow.wait_condition(lambda: not self.paused)
         await self.attendance.enter(phase)
-
-    async def _tidy_up(self) -> None:
-        if self.seat is not None:
-            try:
-                await workflow.execute_activity_method(
-                    WorkspaceActivities.close_workspace,
-                    CloseWorkspaceInput(run_id=self.run_id),
-                    **CLOSE | {"task_queue": host_queue(self.seat.workspace.host_id)},
-                    summary="give the workspace back",
-                )
-            except Exception as error:
-                workflow.logger.info("the workspace was not given back: %s", error)

@@ -41,7 +41,7 @@ class VerifyWorkflow(Attended):
         for index in range(input.commands):
             await self.while_paused()
             call = f"verify/{input.round}/call/{index}"
-            result = await call_tool(self.seat, input.run_id, call, f"verify: command {index + 1} of {input.commands}")
+            result = await call_tool(self.seat, call, f"verify: command {index + 1} of {input.commands}")
             if result.is_error or result.exit_code != 0:
                 failed.append(call)
         ended = VerifyEnded(round=input.round, passed=not failed, failed_commands=tuple(failed))

@@ -7,13 +7,13 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.workspace import OpenWorkspaceInput, WorkspaceActivities
+    from activities.workspace import CloseWorkspaceInput, OpenWorkspaceInput, WorkspaceActivities
     from domain.event import StatusChanged
     from domain.workspace import WorkspaceRef
     from workflows.attributes import show_status
     from workflows.failures import host_is_lost
     from workflows.journal import record
-    from workflows.options import HOST, OPEN, REOPENINGS, host_queue
+    from workflows.options import CLOSE, HOST, OPEN, REOPENINGS, host_queue
 
 Result = TypeVar("Result")
 
@@ -24,7 +24,7 @@ class Seat:
     def __init__(self, run_id: str, agent: str, workspace: WorkspaceRef, status_prefix: str, moves: int = 0) -> None:
         self.workspace = workspace
         self.moves = moves
-        self._run_id = run_id
+        self.run_id = run_id
         self.agent = agent
         self._prefix = status_prefix
 
@@ -59,10 +59,10 @@ class Seat:
         key = f"status/{self._prefix}/host/{self.moves}"
         reason = f"host {self.workspace.host_id} does not answer; the workspace is opened again from its snapshot"
         waiting = StatusChanged(status="waiting", waiting_for="host", reason=reason)
-        await record(self._run_id, (f"{key}/lost", waiting))
+        await record(self.run_id, (f"{key}/lost", waiting))
         show_status("waiting", "host")
-        self.workspace = await open_workspace(self._run_id, self.agent)
-        await record(self._run_id, (f"{key}/found", StatusChanged(status="running")))
+        self.workspace = await open_workspace(self.run_id, self.agent)
+        await record(self.run_id, (f"{key}/found", StatusChanged(status="running")))
         show_status("running", None)
 
 
@@ -73,3 +73,15 @@ async def open_workspace(run_id: str, agent: str) -> WorkspaceRef:
         **OPEN,
         summary="open the workspace",
     )
+
+
+async def give_back(run_id: str, workspace: WorkspaceRef) -> None:
+    try:
+        await workflow.execute_activity_method(
+            WorkspaceActivities.close_workspace,
+            CloseWorkspaceInput(run_id=run_id),
+            **CLOSE | {"task_queue": host_queue(workspace.host_id)},
+            summary="give the workspace back",
+        )
+    except ActivityError as error:
+        workflow.logger.info("the workspace was not given back: %s", error)

@@ -31,7 +31,9 @@ class Repositories(Protocol):
         """To run in the sandbox: commits /workspace over `base` with a git directory of its own, prints the pack."""
         ...
 
-    async def take_in(self, repository: ResolvedRepository, pack: Path, commit: CommitSpec) -> PublishedWork:
+    async def take_in(
+        self, repository: ResolvedRepository, pack: Path, commit_id: str, commit: CommitSpec
+    ) -> PublishedWork:
         """Checks the pack in a clean bare repository, stores it and the diff. WorkRefused says what is wrong."""
         ...
 

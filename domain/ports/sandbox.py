@@ -15,6 +15,11 @@ class Sandbox(Protocol):
         """Kills whatever is left of commands whose name starts so (in-doubt attempts)."""
         ...
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a command needs at least: PATH with the toolchain first, HOME, a locale."""
+        ...
+
     def enforcement(self) -> Enforcement: ...
 
     async def doctor(self) -> Sequence[Check]:

@@ -1,0 +1,190 @@
+"""The worker: the one place where parts are chosen and joined."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import NoReturn
+
+import uvloop
+from temporalio.client import Client
+from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.approval import ApprovalActivities
+from activities.boundary import Boundary
+from activities.dossiers import Dossiers
+from activities.event import EventActivities
+from activities.model import ModelActivities
+from activities.repository import RepositoryActivities
+from activities.tool import ToolActivities
+from activities.workspace import WorkspaceActivities
+from adapters.blobs import ObjectBlobs
+from adapters.instances import Instance, host_id, tokens
+from adapters.journal import PostgresJournal
+from adapters.models import ProviderModels
+from adapters.outputs import HostOutputs
+from adapters.prompts import FilePrompts
+from adapters.repositories import make_repositories
+from adapters.sandboxes import make_sandbox
+from adapters.settings import Settings, host_name, load_settings
+from adapters.temporal import connect, ensure_search_attributes, fail_dead_task
+from adapters.workspaces import OverlayWorkspaces, PackSnapshots
+from domain.errors import InvalidRequest, PerdureError
+from workflows.agent import AgentWorkflow
+from workflows.options import host_queue
+from workflows.publish import PublishWorkflow
+from workflows.run import RunWorkflow
+from workflows.verify import VerifyWorkflow
+
+WORKFLOWS = (RunWorkflow, AgentWorkflow, VerifyWorkflow, PublishWorkflow)
+BUILD_ID = "perdure-0.1.0"
+HEARTBEAT_THROTTLE = timedelta(seconds=1)
+PASSED_THROUGH = ("domain", "activities", "workflows", "pydantic", "annotated_types", "typing_extensions")
+logger = logging.getLogger("perdure.worker")
+
+
+class SystemClock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that activities are made with, joined."""
+
+    host_id: str
+    instance: Instance
+    workspaces: OverlayWorkspaces
+    shared: tuple[object, ...]
+    """Activity classes served on the shared queue."""
+    hosted: tuple[object, ...]
+    """Activity classes served on this host's own queue."""
+
+
+@asynccontextmanager
+async def join(settings: Settings) -> AsyncGenerator[Parts]:
+    """Chooses the parts that the settings name; gives back what they hold at the end."""
+    if settings.database_url is None:
+        raise InvalidRequest("DATABASE_URL is not set.", "Start everything with `perdure up`, or name a Postgres.")
+    home = settings.worker_home
+    home.mkdir(parents=True, exist_ok=True, mode=0o711)
+    async with AsyncExitStack() as stack:
+        blobs = ObjectBlobs(settings.blobs_url)
+        journal = await PostgresJournal.connect(settings.database_url, blobs)
+        stack.push_async_callback(journal.close)
+        sandbox = make_sandbox(settings.sandbox, home, settings.agent_uid, settings.toolchain_paths)
+        await sandbox.prepare()
+        models = ProviderModels(settings.model_environment, settings.prices_path)
+        stack.push_async_callback(models.close)
+        instance = Instance(home)
+        stack.callback(instance.close)
+        workspaces = OverlayWorkspaces(home / "workspaces", blobs, settings.agent_uid)
+        repositories = make_repositories(settings, blobs, sandbox)
+        outputs = HostOutputs(home / "outputs", blobs)
+        dossiers = Dossiers(journal)
+        here = host_id(home, host_name())
+        places = (journal, dossiers, sandbox, workspaces, repositories, outputs)
+        opening = WorkspaceActivities(*places, host_id=here)
+        publishing = RepositoryActivities(*places)
+        shared = (
+            EventActivities(journal, PackSnapshots(blobs)),
+            ApprovalActivities(journal, dossiers),
+            ModelActivities(journal, dossiers, models, FilePrompts(), SystemClock()),
+            opening,
+            publishing,
+        )
+        calling = ToolActivities(*places, at_once=max(4, 2 * (os.cpu_count() or 2)))
+        yield Parts(here, instance, workspaces, shared, (calling, opening, publishing))
+
+
+def workers(client: Client, settings: Settings, parts: Parts) -> tuple[Worker, Worker]:
+    """One for what any host can do, one for what only this host can."""
+    boundary = Boundary(parts.instance)
+    shared = Worker(
+        client,
+        task_queue=settings.task_queue,
+        workflows=WORKFLOWS,
+        activities=activities_of(parts.shared),
+        interceptors=[boundary],
+        build_id=BUILD_ID,
+        workflow_runner=SandboxedWorkflowRunner(
+            restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+        ),
+        max_concurrent_activities=200,
+        max_cached_workflows=2000,
+        max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
+        graceful_shutdown_timeout=timedelta(seconds=5),
+    )
+    hosted = Worker(
+        client,
+        task_queue=host_queue(parts.host_id),
+        activities=activities_of(parts.hosted),
+        interceptors=[boundary],
+        build_id=BUILD_ID,
+        # Calls wait for a permit inside, heartbeating: a queue that is never full tells a lost host from a busy one.
+        max_concurrent_activities=1000,
+        max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+        graceful_shutdown_timeout=timedelta(seconds=5),
+    )
+    return shared, hosted
+
+
+def activities_of(objects: tuple[object, ...]) -> list[object]:
+    """The methods that are activities."""
+    names = ((one, name) for one in objects for name in dir(type(one)) if not name.startswith("_"))
+    methods = [getattr(one, name) for one, name in names]
+    return [method for method in methods if hasattr(method, "__temporal_activity_definition")]
+
+
+async def clear_the_dead(client: Client, parts: Parts) -> None:
+    """What earlier workers on this host were doing when they died is failed now, so that Temporal retries at once."""
+    if parts.instance.alone():
+        await parts.workspaces.sweep()
+    for path in parts.instance.dead():
+        for token in tokens(path):
+            known = await fail_dead_task(client, token)
+            logger.info("a dead worker's task was %s", "failed" if known else "over already")
+
+
+async def run(settings: Settings, ready: asyncio.Event | None = None, stop: asyncio.Event | None = None) -> None:
+    """Serves both queues until `stop` is set or the process is told to end."""
+    stopping = stop or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    client = await connect(settings)
+    await ensure_search_attributes(client)
+    async with join(settings) as parts:
+        await clear_the_dead(client, parts)
+        shared, hosted = workers(client, settings, parts)
+        async with hosted, shared:
+            logger.info("ready: serves %s and %s", settings.task_queue, host_queue(parts.host_id))
+            if ready is not None:
+                ready.set()
+            await stopping.wait()
+
+
+def main() -> NoReturn:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    code = 0
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(run(load_settings()))
+    except PerdureError as error:
+        logger.error("%s %s", error.message, error.next_step)
+        code = 2
+    # The SDK's threads may crash the interpreter while it shuts down; everything is flushed and closed by now.
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

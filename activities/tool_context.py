@@ -42,6 +42,7 @@ class SandboxContext:
     ) -> None:
         self.cwd = cwd
         self.environment = environment
+        self.defaults = sandbox.environment
         self.first_finish = first_finish
         self.base_commit = base_commit
         self._sandbox = sandbox

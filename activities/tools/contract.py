@@ -27,7 +27,9 @@ class ToolContext(Protocol):
 
     cwd: str
     environment: dict[str, str]
-    """What earlier calls exported, over the sandbox's own defaults."""
+    """What earlier calls exported and the defaults do not have."""
+    defaults: dict[str, str]
+    """The sandbox's own variables: every command has them, unless it is given others of the same name."""
     first_finish: bool
     """True where the phase has seen no `finish` yet."""
     base_commit: str
@@ -44,9 +46,11 @@ class ToolContext(Protocol):
         keep_bytes: int = 64 * 1024,
         split_error: bool = False,
         spool: bool = False,
+        report: bool = False,
     ) -> CommandResult:
-        """Runs a command. `environment` replaces the call's own. With `spool` the whole output is kept for
-        `output_note`. Host side failures raise; a failing command is a result."""
+        """Runs a command. `environment` replaces that of the call, over `defaults`. With `spool` the whole output is
+        kept for `output_note`, with `report` file descriptor 3 is read. Host side failures raise; a failing command is
+        a result."""
         ...
 
     async def output_note(self) -> tuple[str, str] | None:

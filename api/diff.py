@@ -43,7 +43,7 @@ def _compare(change: FileChange) -> FileDiff:
         head, old = [*head, "new file mode 100644"], "/dev/null"
     elif change.after is None:
         head, new = [*head, "deleted file mode 100644"], "/dev/null"
-    before, after = _lines(change.before), _lines(change.after)
+    before, after = (None, None) if change.large else (_lines(change.before), _lines(change.after))
     body: list[str] = []
     if before is None or after is None:
         body = [f"Binary files {old} and {new} differ\n"]

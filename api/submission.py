@@ -2,16 +2,16 @@
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from api.parts import ApiParts, ApiSettings
 from api.schemas.runs import LimitsRequest, RepositoryRequest, RunRequest
-from domain.agent import AgentDefinition
-from domain.agents import AGENTS, POLICIES
+from domain.agents import AGENTS
 from domain.errors import InvalidRequest, ProviderRefused
 from domain.limits import Limits
+from domain.policies import POLICIES
 from domain.ports import Submission
 from domain.repository import RepositorySpec
 from domain.run import Publish, RunInput, RunSpec, RunSummary
@@ -23,8 +23,9 @@ TITLE_CHARACTERS = 80
 
 def submission(asked: RunRequest, run_id: str, owner: str, key: str | None, parts: ApiParts) -> Submission:
     """Raises InvalidRequest, naming the choices, for what this server does not have."""
-    agent = _chosen("agent", asked.agent, AGENTS)
-    _chosen("tool_policy", asked.tool_policy, POLICIES)
+    _check_named("agent", asked.agent, AGENTS)
+    _check_named("tool_policy", asked.tool_policy, POLICIES)
+    agent = AGENTS[asked.agent]
     if not asked.task.strip():
         raise InvalidRequest("task: it is blank", "Say what is to be done.")
     spec = RunSpec(
@@ -85,10 +86,9 @@ def limits(base: Limits, asked: LimitsRequest) -> Limits:
     return Limits.model_validate({**base.model_dump(), **asked.model_dump(exclude_unset=True)})
 
 
-def _chosen(field: str, name: str, choices: dict[str, AgentDefinition]) -> AgentDefinition:
+def _check_named(field: str, name: str, choices: Collection[str]) -> None:
     if name not in choices:
         raise InvalidRequest(f"{field}: there is no {name!r} here", f"Choose one of: {_listed(choices)}.")
-    return choices[name]
 
 
 def _publish(asked: RunRequest) -> Publish:

@@ -10,11 +10,12 @@ from api.openapi import problems
 from api.parts import Parts
 from api.schemas.journal import FileList
 from api.views import run_links
-from domain.errors import NotFound
+from domain.errors import NotFound, TooLarge
 from domain.ports import Snapshots
 from domain.snapshot import DeletedEntry, FileEntry, LinkEntry, Manifest, SnapshotRef
 
-router = APIRouter(prefix="/runs/{run_id}", tags=["workspace"], responses=problems(404))
+router = APIRouter(prefix="/runs/{run_id}", tags=["workspace"], responses=problems(404, 413))
+FILE_MAX_BYTES = 64 * 1024**2
 SNAPSHOT = "X-Perdure-Snapshot"
 # What a run wrote is never to act in a browser as a page of this server.
 HARMLESS = {"Content-Security-Policy": "sandbox; default-src 'none'"}
@@ -60,6 +61,11 @@ async def _content(snapshots: Snapshots, snapshot: SnapshotRef, manifest: Manife
     if isinstance(entry, LinkEntry):
         target = entry.target.encode("utf-8", "surrogateescape")
         return Response(target, media_type="application/octet-stream", headers={**headers, "X-Perdure-Type": "link"})
+    if isinstance(entry, FileEntry) and entry.size > FILE_MAX_BYTES:
+        raise TooLarge(
+            f"{inside(name)} has {entry.size:,} bytes, and the API gives files of up to {FILE_MAX_BYTES:,}",
+            "Its content stands in the blob store, in the pack of its snapshot.",
+        )
     content = await snapshots.read(snapshot, name)
     if content is None:
         raise _not_changed(name, snapshot)

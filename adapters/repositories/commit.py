@@ -50,4 +50,4 @@ def script(name: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return CRUD.sub(" ", text).strip(" .,:;\"'")
+    return " ".join(CRUD.sub(" ", text).split()).strip(" .,:;\"'")

@@ -3,14 +3,14 @@
 # The agent's own .git is not used: it may be wrecked. Where this fails, what is printed says why.
 set -u
 base=$1 form=$2 empty=$3
-unset GIT_AUTHOR_DATE GIT_COMMITTER_DATE
 
 prepare() {
   cat >"$scratch/body"
-  git init --quiet --bare --template= --object-format="$form" "$scratch/git"
+  export GIT_DIR="$scratch/git"
+  git init --quiet --bare --template= --object-format="$form"
   mkdir -p "$scratch/git/objects/info"
   [ ! -d /mirror/objects ] || echo /mirror/objects >"$scratch/git/objects/info/alternates"
-  git config --file "$scratch/git/config" core.bare false
+  git config core.bare false
   cat >>"$scratch/git/config" <<'CONFIG'
 [core]
   hooksPath = /dev/null
@@ -24,7 +24,7 @@ prepare() {
 [pack]
   threads = 1
 CONFIG
-  export GIT_DIR="$scratch/git" GIT_WORK_TREE="$PWD" GIT_INDEX_FILE="$scratch/index"
+  export GIT_WORK_TREE="$PWD" GIT_INDEX_FILE="$scratch/index"
 }
 
 # A path in the index below a nested repository makes `git add` enter it, and add its files like any others.

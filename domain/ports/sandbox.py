@@ -7,11 +7,6 @@ from domain.sandbox import Check, Command, CommandResult, Enforcement
 
 
 class Sandbox(Protocol):
-    @property
-    def environment(self) -> dict[str, str]:
-        """What commands start with by default: PATH with the toolchain first, HOME and the like."""
-        ...
-
     async def run(self, command: Command, on_output: Callable[[bytes], Awaitable[None]] | None = None) -> CommandResult:
         """Runs one command; no process of it is left afterwards, also when this call is cancelled."""
         ...

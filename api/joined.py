@@ -5,8 +5,13 @@ from collections.abc import AsyncGenerator
 
 from temporalio.client import Client
 
+from adapters.blobs import ObjectBlobs
+from adapters.journal.postgres import PostgresJournal
+from adapters.models import ProviderModels
+from adapters.prompts import FilePrompts
 from adapters.settings import Settings, load_settings
 from adapters.temporal import connect, ensure_search_attributes
+from adapters.workspaces.snapshots import PackSnapshots
 from api.parts import ApiParts, ApiSettings
 from api.runs import TemporalRuns
 from domain.errors import InvalidRequest
@@ -17,7 +22,22 @@ async def joined_parts() -> AsyncGenerator[ApiParts]:
     settings = load_settings()
     if settings.database_url is None:
         raise InvalidRequest("DATABASE_URL is not set", "Set it, or start the whole stack with `perdure up`.")
-    raise NotImplementedError
+    blobs = ObjectBlobs(settings.blobs_url)
+    models = ProviderModels(settings.model_environment, settings.prices_path)
+    journal = await PostgresJournal.connect(settings.database_url, blobs)
+    try:
+        yield ApiParts(
+            journal=journal,
+            snapshots=PackSnapshots(blobs),
+            blobs=blobs,
+            models=models,
+            prompts=FilePrompts(),
+            runs=temporal_runs(settings),
+            tokens=journal,
+            settings=api_settings(settings),
+        )
+    finally:
+        await journal.close()
 
 
 def temporal_runs(settings: Settings) -> TemporalRuns:

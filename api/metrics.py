@@ -2,15 +2,16 @@
 
 import time
 from collections.abc import Sequence
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.parts import RunCount
+from domain.ports import RunCount
+from domain.run import RunStatus
 
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-STATUSES = ("queued", "running", "waiting", "paused", "completed", "failed", "cancelled")
 
 
 class Metrics:
@@ -43,7 +44,7 @@ class Metrics:
         self._seconds.labels(method, route).observe(seconds)
 
     def page(self, counts: Sequence[RunCount]) -> bytes:
-        for status in STATUSES:
+        for status in get_args(RunStatus):
             self._runs.labels(status).set(sum(one.runs for one in counts if one.status == status))
         self._cost.set(sum(one.cost_usd for one in counts))
         self._tokens.set(sum(one.tokens for one in counts))

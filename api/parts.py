@@ -42,20 +42,6 @@ class Tokens(Protocol):
 
 
 @dataclass(frozen=True)
-class RunCount:
-    status: str
-    owner: str
-    model: str
-    runs: int
-    cost_usd: float
-    tokens: int
-
-
-class RunCounts(Protocol):
-    async def run_counts(self) -> Sequence[RunCount]: ...
-
-
-@dataclass(frozen=True)
 class ApiSettings:
     api_token: str | None = None
     """The operator's own token; its bearer is an admin."""
@@ -80,7 +66,6 @@ class ApiParts:
     prompts: Prompts
     runs: RunControl
     tokens: Tokens
-    counts: RunCounts
     settings: ApiSettings
 
 

@@ -53,7 +53,7 @@ async def read_metrics(request: Request, parts: Parts, _: Reader) -> Response:
     """For Prometheus, which sends the token as `authorization` in its scrape configuration."""
     metrics = request.app.state.metrics
     assert isinstance(metrics, Metrics)
-    return Response(metrics.page(await parts.counts.run_counts()), media_type=CONTENT_TYPE_LATEST)
+    return Response(metrics.page(await parts.journal.run_counts()), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _blobs(parts: ApiParts) -> None:

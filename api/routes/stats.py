@@ -6,15 +6,16 @@ from operator import attrgetter
 from fastapi import APIRouter
 
 from api.auth import Reader
-from api.parts import Parts, RunCount
+from api.parts import Parts
 from api.schemas.catalogue import StatsLine, StatsView
+from domain.ports import RunCount
 
 router = APIRouter(prefix="/stats", tags=["operation"])
 
 
 @router.get("", response_model=StatsView)
 async def read_stats(parts: Parts, caller: Reader) -> StatsView:
-    counts = [one for one in await parts.counts.run_counts() if caller.sees(one.owner)]
+    counts = [one for one in await parts.journal.run_counts() if caller.sees(one.owner)]
     return StatsView(
         runs=sum(one.runs for one in counts),
         tokens=sum(one.tokens for one in counts),

@@ -1,7 +1,7 @@
 """What the rooms of activities and api ask of the world; adapters answer, `worker.py` joins the two."""
 
 from domain.ports.files import Blobs, Snapshots, Workspaces
-from domain.ports.journal import CallCommit, Journal, RunFilter, Submission
+from domain.ports.journal import CallCommit, Journal, RunCount, RunFilter, Submission
 from domain.ports.model import Model, Models
 from domain.ports.process import Clock, LiveTasks, Prompts
 from domain.ports.repository import Repositories
@@ -17,6 +17,7 @@ __all__ = [
     "Models",
     "Prompts",
     "Repositories",
+    "RunCount",
     "RunFilter",
     "Sandbox",
     "Snapshots",

@@ -34,6 +34,17 @@ class Submission(Value):
     request_hash: str = ""
 
 
+class RunCount(Value):
+    """How many runs of one kind there are, and what they used together. `tokens` are as limits count them."""
+
+    status: RunStatus
+    owner: str
+    model: str
+    runs: int
+    tokens: int
+    cost_usd: float
+
+
 class CallCommit(Value):
     """The committing record of a call and what must still be true for it to be accepted."""
 
@@ -95,6 +106,10 @@ class Journal(Protocol):
         self, wanted: RunFilter, limit: int, cursor: str | None
     ) -> tuple[Sequence[RunSummary], str | None]:
         """Newest first, and the cursor of the next page."""
+        ...
+
+    async def run_counts(self) -> Sequence[RunCount]:
+        """All runs by status, owner and model."""
         ...
 
     async def approvals(

@@ -76,8 +76,7 @@ def _status_changes(recorded: RecordedEvent, summary: RunSummary) -> dict[str, A
                 "result": summary.result if said.status in ENDED else None,
             }
         case RunEnded() as ended:
-            verified = summary.verified if ended.result.verified is None else ended.result.verified
-            return {"status": ended.result.status, "result": ended.result, "verified": verified, **_NO_WAIT}
+            return {"status": ended.result.status, "result": ended.result, **_NO_WAIT}
     return {}
 
 

@@ -1,0 +1,74 @@
+"""Statements on pooled connections."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from adapters.journal.errors import translated
+
+Pool = AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]
+Row = tuple[Any, ...]
+WAIT_SECONDS = 5.0
+"""How long a statement waits for a connection before it is told that there is none."""
+
+
+async def open_pool(dsn: str, size: int = 10) -> Pool:
+    """Raises StorageUnavailable where no connection can be had."""
+    pool: Pool = AsyncConnectionPool(
+        dsn,
+        kwargs={"autocommit": True, "connect_timeout": 5, "application_name": "perdure"},
+        configure=_in_utc,
+        min_size=1,
+        max_size=size,
+        timeout=WAIT_SECONDS,
+        reconnect_timeout=WAIT_SECONDS,
+        open=False,
+    )
+    with translated():
+        try:
+            await pool.open(wait=True, timeout=WAIT_SECONDS)
+        except BaseException:
+            await pool.close()
+            raise
+    return pool
+
+
+async def _in_utc(connection: AsyncConnection[Row]) -> None:
+    await connection.execute("SET timezone TO 'UTC'")
+
+
+class Connections:
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+
+    async def rows(self, statement: bytes, parameters: Mapping[str, object], prepare: bool = True) -> list[Row]:
+        """One statement, which is its own transaction. Sent again if the connection proves dead: each is repeatable."""
+        with translated():
+            try:
+                return await self._send(statement, parameters, prepare)
+            except _Dead:
+                # A server that was restarted leaves a whole pool of dead connections behind.
+                await self.pool.check()
+            try:
+                return await self._send(statement, parameters, prepare)
+            except _Dead as dead:
+                raise dead.failure from None
+
+    async def _send(self, statement: bytes, parameters: Mapping[str, object], prepare: bool) -> list[Row]:
+        async with self.pool.connection() as connection:
+            try:
+                cursor = await connection.execute(statement, parameters, prepare=prepare)
+                return await cursor.fetchall() if cursor.description else []
+            except psycopg.OperationalError as failure:
+                if connection.closed:
+                    raise _Dead(failure) from failure
+                raise
+
+
+class _Dead(Exception):
+    def __init__(self, failure: psycopg.OperationalError) -> None:
+        super().__init__(str(failure))
+        self.failure = failure

@@ -44,7 +44,8 @@ class SerialisedMessages:
 
     def __init__(self, render: Callable[[Message], bytes], most_bytes: int = MOST_BYTES) -> None:
         self._render = render
-        self._left = most_bytes
+        self._most_bytes = most_bytes
+        self.kept_bytes = 0
         self._kept: dict[int, tuple[weakref.ref[Message], bytes]] = {}
 
     def of(self, message: Message) -> bytes:
@@ -52,8 +53,8 @@ class SerialisedMessages:
         if known is not None:
             return known[1]
         rendered = self._render(message)
-        if len(rendered) <= self._left:
-            self._left -= len(rendered)
+        if self.kept_bytes + len(rendered) <= self._most_bytes:
+            self.kept_bytes += len(rendered)
             identity = id(message)
             self._kept[identity] = (weakref.ref(message, lambda _: self._forget(identity)), rendered)
         return rendered
@@ -61,7 +62,7 @@ class SerialisedMessages:
     def _forget(self, identity: int) -> None:
         known = self._kept.pop(identity, None)
         if known is not None:
-            self._left += len(known[1])
+            self.kept_bytes -= len(known[1])
 
 
 class SerialisedHeads:

@@ -21,6 +21,8 @@ class ScriptedServer:
 
     def __init__(self, scripts: Sequence[Path] = (), host: str = "127.0.0.1", port: int = 0) -> None:
         self._connections: dict[tuple[str, int], asyncio.Transport] = {}
+        self.connections = 0
+        """Opened so far."""
         self.app = ScriptedApp(ScriptShelf(scripts), self._cut)
         self._socket = socket.create_server((host, port), backlog=512)
         bound = self._socket.getsockname()
@@ -67,19 +69,20 @@ class ScriptedServer:
             connection.abort()
 
     def _protocol(self) -> type[asyncio.Protocol]:
-        connections = self._connections
+        server = self
 
         class CuttableProtocol(H11Protocol):
             """ASGI has no word for dropping a connection, so the transports are kept here."""
 
             @override
             def connection_made(self, transport: asyncio.Transport) -> None:
-                connections[transport.get_extra_info("peername")[:2]] = transport
+                server.connections += 1
+                server._connections[transport.get_extra_info("peername")[:2]] = transport
                 super().connection_made(transport)
 
             @override
             def connection_lost(self, exc: Exception | None) -> None:
-                connections.pop(self.transport.get_extra_info("peername")[:2], None)
+                server._connections.pop(self.transport.get_extra_info("peername")[:2], None)
                 super().connection_lost(exc)
 
         return CuttableProtocol

@@ -128,7 +128,7 @@ class Publisher:
             if not imported.ok:
                 raise local_fault(imported, "git index-pack")
             name = f"refs/heads/{work.branch}"
-            flags = ["--porcelain", "--no-verify", "--no-follow-tags", "--no-signed", f"--force-with-lease={name}:"]
+            flags = ["--no-verify", "--no-follow-tags", "--no-signed", f"--force-with-lease={name}:"]
             arguments = ["push", *flags, *receive_pack(remote), "--", remote.location, f"{work.commit}:{name}"]
             call = GitCall(arguments, clean.git_dir, timeout_seconds=PUSH_SECONDS)
             await self._send(repository, work, call)

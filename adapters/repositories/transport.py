@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import sys
 
 from adapters.repositories.address import Remote
@@ -23,7 +24,7 @@ import os, sys
 os.setgroups([])
 os.setgid(int(sys.argv[2]))
 os.setuid(int(sys.argv[1]))
-os.execvp(sys.argv[3], sys.argv[3:])
+os.execv(sys.argv[3], sys.argv[3:])
 """
 
 
@@ -45,4 +46,4 @@ def receive_pack(remote: Remote) -> list[str]:
 
 def _git(remote: Remote) -> str:
     settings = [f"safe.directory={remote.location}", *(OVERRIDES)]
-    return shlex.join(["git", *(part for setting in settings for part in ("-c", setting))])
+    return shlex.join([shutil.which("git") or "git", *(part for setting in settings for part in ("-c", setting))])

@@ -83,7 +83,8 @@ class PackSnapshots:
             before, after = _file(standing.before.get(path)), _file(standing.manifest.get(path))
             name = path.removeprefix("workspace/")
             if max(entry.size for entry in (before, after) if entry) > SHOWN_BYTES:
-                return FileChange(path=name, before=before and b"", after=after and b"", large=True)
+                sides = [None if entry is None else b"" for entry in (before, after)]
+                return FileChange(path=name, before=sides[0], after=sides[1], large=True)
             async with limit:
                 return FileChange(
                     path=name,
@@ -144,8 +145,7 @@ class PackSnapshots:
             return io.BytesIO(content), first
         path = directory / f"fetched-{address}"
         await self._blobs.get_file(address, path)
-        file = await asyncio.to_thread(path.open, "rb")
-        await asyncio.to_thread(path.unlink)
+        file = await asyncio.to_thread(_open, path)
         return file, -index.body
 
     def _keep(self, index: PackIndex) -> PackIndex:
@@ -205,3 +205,10 @@ def _fold(standing: Standing, newest_first: Sequence[PackHeader]) -> Standing:
         else:
             standing = standing.after(header.delta, header.before)
     return standing
+
+
+def _open(path: Path) -> IO[bytes]:
+    """The file lives as long as it is open."""
+    file = path.open("rb")
+    path.unlink()
+    return file

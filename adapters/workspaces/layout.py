@@ -1,0 +1,152 @@
+"""Where the files of workspaces lie on this host.
+
+<home>/empty                          lowest layer of the roots that no checkout has
+<home>/<workspace>/lock
+<home>/<workspace>/<generation>/mark.json
+                                base/<root>           what this run changed, in overlay form
+                                try/<call>.<attempt>/<root>/{up,work}
+                                                     sealed.json, owner, trash/
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from adapters.workspaces.apply import Owner
+from adapters.workspaces.scan import ROOT_MODES
+from adapters.workspaces.tree import remove_path
+from domain.snapshot import DirectoryEntry, Manifest, SnapshotRef
+from domain.value import Value
+from domain.workspace import ROOTS, BaseSpec
+
+TRAVERSABLE = 0o711
+BOOT = Path("/proc/sys/kernel/random/boot_id")
+
+
+class Mark(Value):
+    """Where a base stands. Nothing of a base is ever synced to disk, so after a reboot it is made anew from packs."""
+
+    base: BaseSpec
+    base_path: str
+    snapshot: SnapshotRef
+    boot: str
+    applying: str | None = None
+    """The attempt that is being merged; until it is done the base stands nowhere."""
+
+
+class Place:
+    """One generation of one workspace."""
+
+    def __init__(self, path: Path, owner: Owner) -> None:
+        self.path = path
+        self.base = path / "base"
+        self._owner = owner
+
+    def mark(self) -> Mark | None:
+        """None where nothing is, or nothing that can be trusted."""
+        try:
+            mark = Mark.model_validate_json((self.path / "mark.json").read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+        return mark if mark.boot == boot_id() else None
+
+    def set_mark(self, mark: Mark) -> None:
+        write(self.path / "mark.json", mark)
+
+    def clear_mark(self) -> None:
+        (self.path / "mark.json").unlink(missing_ok=True)
+
+    def make(self) -> None:
+        """The directories of a bare base."""
+        for path in (self.path, self.path / "try", self.base):
+            make_directory(path, TRAVERSABLE, None)
+        for root in ROOTS:
+            make_directory(self.base / root, ROOT_MODES[root], self._owner)
+
+    def attempt(self, attempt_id: str) -> Path:
+        return self.path / "try" / quote(attempt_id, safe="")
+
+    def make_attempt(self, attempt_id: str, known: Manifest) -> Path:
+        """Fresh, whatever an earlier process left under that name."""
+        path = self.attempt(attempt_id)
+        if path.exists():
+            remove_path(path)
+        make_directory(path, TRAVERSABLE, None)
+        (path / "owner").write_text(process_mark(os.getpid()))
+        for root in ROOTS:
+            entry = known.get(root)
+            mode = entry.mode if isinstance(entry, DirectoryEntry) else ROOT_MODES[root]
+            make_directory(path / root, TRAVERSABLE, None)
+            make_directory(path / root / "up", mode, self._owner)
+            make_directory(path / root / "work", 0o700, self._owner)
+        return path
+
+    def attempts(self) -> Iterator[Path]:
+        folder = self.path / "try"
+        if folder.is_dir():
+            yield from sorted(folder.iterdir())
+
+    def seal(self, attempt_id: str, snapshot: SnapshotRef) -> None:
+        write(self.attempt(attempt_id) / "sealed.json", snapshot)
+
+    def sealed_as(self, snapshot: SnapshotRef) -> Path | None:
+        """The attempt that led to `snapshot`, if it is still here."""
+        return next((path for path in self.attempts() if sealed(path) == snapshot), None)
+
+
+def sealed(attempt: Path) -> SnapshotRef | None:
+    try:
+        return SnapshotRef.model_validate_json((attempt / "sealed.json").read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValidationError):
+        return None
+
+
+def workspace_path(home: Path, workspace_id: str) -> Path:
+    return home / f"w-{quote(workspace_id, safe='')}"
+
+
+def generations(workspace: Path) -> list[int]:
+    """From the oldest to the newest."""
+    if not workspace.is_dir():
+        return []
+    return sorted(int(path.name) for path in workspace.iterdir() if path.name.isdigit())
+
+
+def make_directory(path: Path, mode: int, owner: Owner) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    if owner is not None:
+        os.chown(path, owner, owner)
+    # After mkdir, which the umask cuts.
+    path.chmod(mode)
+
+
+def write(path: Path, value: Value) -> None:
+    """Whole or not at all, also where the process dies; not synced."""
+    part = path.with_suffix(".part")
+    part.write_text(value.model_dump_json())
+    part.replace(path)
+
+
+def boot_id() -> str:
+    return BOOT.read_text().strip() if BOOT.exists() else "unknown"
+
+
+def process_mark(pid: int) -> str:
+    """Names a process for good: its id and when it started."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return f"{pid} {stat.rpartition(')')[2].split()[19]}"
+
+
+def is_owned(attempt: Path) -> bool:
+    """Whether the process that made it is alive."""
+    try:
+        owner = (attempt / "owner").read_text()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return owner != "" and process_mark(int(owner.split()[0])) == owner

@@ -93,6 +93,8 @@ class ScriptedApp:
             return Response(status_code=500)
         if fault.kind in ("delay", "hang"):
             await asyncio.sleep(fault.seconds)
+            if await request.is_disconnected():
+                return Response(status_code=499)
         return None
 
     async def _stream(
@@ -109,7 +111,8 @@ class ScriptedApp:
             if choice.piece_ms:
                 await asyncio.sleep(choice.piece_ms / 1000)
             yield event
-        self.counter.answered()
+        if not await request.is_disconnected():
+            self.counter.answered()
 
     def _drop(self, request: Request) -> None:
         if request.client is not None:

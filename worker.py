@@ -153,14 +153,19 @@ async def clear_the_dead(client: Client, parts: Parts) -> None:
             logger.info("a dead worker's task was %s", "failed" if known else "over already")
 
 
-async def run(settings: Settings, ready: asyncio.Event | None = None, stop: asyncio.Event | None = None) -> None:
-    """Serves both queues until `stop` is set or the process is told to end."""
-    stopping = stop or asyncio.Event()
+async def run(settings: Settings) -> None:
+    """Serves until the process is told to end."""
+    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, stop.set)
     client = await connect(settings)
     await ensure_search_attributes(client)
+    await serve(client, settings, stop)
+
+
+async def serve(client: Client, settings: Settings, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
+    """Serves the shared queue and this host's own until `stop` is set."""
     async with join(settings) as parts:
         await clear_the_dead(client, parts)
         shared, hosted = workers(client, settings, parts)
@@ -168,7 +173,7 @@ async def run(settings: Settings, ready: asyncio.Event | None = None, stop: asyn
             logger.info("ready: serves %s and %s", settings.task_queue, host_queue(parts.host_id))
             if ready is not None:
                 ready.set()
-            await stopping.wait()
+            await stop.wait()
 
 
 def main() -> NoReturn:

@@ -26,6 +26,9 @@ _SOCKET_LIMIT = 90
 _START_SECONDS = 180.0
 _STALE_SECONDS = 30.0
 _STALE = ("is another postmaster", "pre-existing shared memory block")
+_FIND_DATABASE, _MAKE_DATABASE = (
+    (Path(__file__).parent / "sql" / f"{name}_database.sql").read_bytes() for name in ("find", "make")
+)
 _SETTINGS = {
     "listen_addresses": "",
     "port": str(_PORT),
@@ -195,9 +198,9 @@ async def _answers(dsn: str) -> bool:
         async with await psycopg.AsyncConnection.connect(
             dsn.replace("/perdure?", "/postgres?"), autocommit=True, connect_timeout=5
         ) as connection:
-            found = await connection.execute("SELECT 1 FROM pg_database WHERE datname = 'perdure'")
+            found = await connection.execute(_FIND_DATABASE)
             if await found.fetchone() is None:
-                await connection.execute("CREATE DATABASE perdure")
+                await connection.execute(_MAKE_DATABASE)
     except psycopg.errors.DiskFull as failure:
         raise _refused(str(failure)) from failure
     except psycopg.OperationalError:

@@ -7,6 +7,7 @@ from pathlib import Path
 import psycopg
 
 from adapters.journal.errors import translated
+from adapters.journal.statements import statements
 from domain.errors import StorageUnavailable
 
 HEAD = "0001"
@@ -33,7 +34,7 @@ async def migrate(dsn: str) -> None:
 async def present_version(dsn: str) -> str | None:
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True, connect_timeout=10) as connection:
         try:
-            cursor = await connection.execute("SELECT version_num FROM alembic_version")
+            cursor = await connection.execute(statements("version")["present"])
         except psycopg.errors.UndefinedTable:
             return None
         row = await cursor.fetchone()

@@ -3,12 +3,11 @@
 from alembic import context
 from sqlalchemy import Connection, text
 
-ONE_AT_A_TIME = 7_303_014_201
-"""Any number that no other program locks in this database."""
+from adapters.journal.statements import statements
 
 
 def run(connection: Connection) -> None:
-    connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": ONE_AT_A_TIME})
+    connection.execute(text(statements("version")["one_at_a_time"].decode()))
     context.configure(connection=connection)
     with context.begin_transaction():
         context.run_migrations()

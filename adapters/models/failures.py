@@ -22,6 +22,8 @@ POLICY_CODES = frozenset({"content_policy_violation", "content_filter", "moderat
 RETRIED_BELOW_500 = frozenset({408, 409, 421, 423, 425, 429, 499})
 STOPPED_FROM_500 = frozenset({501, 505})
 LONGEST_MESSAGE = 800
+SHORTEST_KEY = 12
+"""Shorter ones are words such as `none`, which local servers are given."""
 
 
 class Refusal(Value):
@@ -115,6 +117,6 @@ def _remedy(endpoint: Endpoint, refusal: Refusal) -> str:
 def _said(endpoint: Endpoint, message: str) -> str:
     """Providers repeat keys in their messages; ours is cut out, and a page of HTML is cut short."""
     key = endpoint.key.get_secret_value()
-    clean = message.replace(key, "[key]") if len(key) > 4 else message
+    clean = message.replace(key, "[key]") if len(key) >= SHORTEST_KEY else message
     clean = " ".join(clean.split())
     return clean if len(clean) <= LONGEST_MESSAGE else clean[:LONGEST_MESSAGE] + " ..."

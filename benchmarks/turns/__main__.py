@@ -16,17 +16,14 @@ from benchmarks.turns.measure import Batch, bare, history, perdure
 from benchmarks.turns.parts import Bench, bench
 
 
-async def measure(turns: int, runs: int) -> dict[str, object]:
-    with tempfile.TemporaryDirectory(prefix="perdure-bench-", ignore_cleanup_errors=True) as made:
-        home = Path(made)
-        home.chmod(0o711)
-        async with bench(home) as stack:
-            await perdure(stack, 1, 3)
-            await bare(stack, 1, 3)
-            batches = [await one(stack, count, turns) for count in (1, runs) for one in (bare, perdure)]
-            short = await perdure(stack, runs, 10)
-            histories = await _histories(stack, batches)
-            costs = await bare_costs(stack)
+async def measure(home: Path, turns: int, runs: int) -> dict[str, object]:
+    async with bench(home) as stack:
+        await perdure(stack, 1, 3)
+        await bare(stack, 1, 3)
+        batches = [await one(stack, count, turns) for count in (1, runs) for one in (bare, perdure)]
+        short = await perdure(stack, runs, 10)
+        histories = await _histories(stack, batches)
+        costs = await bare_costs(stack)
     _show(batches, short, histories, costs)
     return {
         "batches": [_plain(one) for one in [*batches, short]],
@@ -95,7 +92,10 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=50)
     parser.add_argument("--json", type=Path, help="also write the figures here")
     given = parser.parse_args()
-    figures = uvloop.run(measure(given.turns, given.runs))
+    with tempfile.TemporaryDirectory(prefix="perdure-bench-", ignore_cleanup_errors=True) as made:
+        home = Path(made)
+        home.chmod(0o711)
+        figures = uvloop.run(measure(home, given.turns, given.runs))
     if given.json:
         given.json.write_text(json.dumps(figures, indent=1) + "\n")
     sys.stdout.flush()

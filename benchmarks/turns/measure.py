@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from temporalio.client import Client
@@ -47,7 +48,7 @@ async def bare(bench: Bench, runs: int, turns: int) -> Batch:
     return await _timed(bench, "bare Temporal", ids, turns, lambda run_id: _loop(bench.client, run_id, turns))
 
 
-async def _timed(bench: Bench, name: str, ids: list[str], turns: int, start) -> Batch:
+async def _timed(bench: Bench, name: str, ids: list[str], turns: int, start: Callable[[str], Awaitable[None]]) -> Batch:
     before, began = cpu_of(bench.watched), time.monotonic()
     await asyncio.gather(*(start(run_id) for run_id in ids))
     seconds = time.monotonic() - began

@@ -2,6 +2,8 @@
 
 import socket
 import time
+from contextlib import suppress
+from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
 
@@ -32,3 +34,19 @@ def becomes_free(port: int, within_seconds: float = 2.0) -> bool:
             return False
         time.sleep(0.05)
     return True
+
+
+def holder_of(port: int) -> str:
+    """Who listens there, as far as this user may know: `name (process 12)`, or ""."""
+    with suppress(OSError):
+        listening = {f"socket:[{inode}]" for inode in _listening_sockets(port)}
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if any(str(file.readlink()) in listening for file in (process / "fd").iterdir()):
+                    return f"{(process / 'comm').read_text().strip()} (process {process.name})"
+    return ""
+
+
+def _listening_sockets(port: int) -> set[str]:
+    lines = [line.split() for table in ("tcp", "tcp6") for line in Path("/proc/net", table).read_text().splitlines()]
+    return {line[9] for line in lines if line[3] == "0A" and int(line[1].rpartition(":")[2], 16) == port}

@@ -113,6 +113,8 @@ class EmbeddedTemporal:
         except BaseException:
             await self._child.stop(grace_seconds=1.0)
             raise
+        # Those who know the address find the server there again when it is started anew.
+        self._wanted = dict(zip(self._wanted, self._ports, strict=True))
         return self.address
 
     @property

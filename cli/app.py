@@ -1,0 +1,56 @@
+"""The command `perdure`. Each command's modules are imported when it runs: a shell should not wait for the others."""
+
+import os
+import sys
+
+import typer
+
+from cli.outcome import EXIT_CODES, Outcome, complain, outcome_of
+from cli.up import up
+from domain.errors import PerdureError
+
+app = typer.Typer(
+    name="perdure",
+    help=f"Coding agents as durable jobs: kill any part at any moment and the run still finishes.\n\n{EXIT_CODES}",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _root() -> None:
+    """Without a callback typer would take the first command for the program itself."""
+
+
+for command in (up,):
+    app.command()(command)
+
+
+def main() -> int:
+    """The exit status, as `perdure --help` lists them."""
+    code = run()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if "temporalio" in sys.modules:
+        # Temporal's bridge aborts one interpreter in four at its exit.
+        os._exit(code)
+    return code
+
+
+def run() -> int:
+    try:
+        app()
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else int(ending.code is not None)
+    except PerdureError as error:
+        complain(error)
+        return outcome_of(error)
+    except KeyboardInterrupt:
+        return Outcome.INTERRUPTED
+    return Outcome.DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

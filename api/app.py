@@ -61,7 +61,6 @@ def create_app(parts_factory: PartsFactory) -> FastAPI:
         title=openapi.TITLE,
         version=_version(),
         lifespan=_lifespan(parts_factory),
-        max_body_size=errors.BODY_MAX_BYTES,
         redirect_slashes=False,
     )
     app.state.metrics = Metrics()
@@ -74,6 +73,7 @@ def create_app(parts_factory: PartsFactory) -> FastAPI:
     errors.install(app)
     openapi.describe(app)
     # The last one added is the outermost.
+    app.add_middleware(errors.BodyCap)
     app.add_middleware(Door)
     app.add_middleware(Measured, metrics=app.state.metrics)
     app.add_middleware(SafeHeaders)

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.errors import (
     CallerError,
@@ -135,6 +136,34 @@ async def show_defect(request: Request, error: Exception) -> Response:
     )
 
 
+class BodyCap:
+    """Refuses a body that is too large by its announced length, else as soon as it has grown too large."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > BODY_MAX_BYTES:
+            response = await show_http_refusal(Request(scope), HTTPException(413))
+            await response(scope, receive, send)
+            return
+        read = 0
+
+        async def receive_capped() -> Message:
+            nonlocal read
+            message = await receive()
+            read += len(message.get("body", b""))
+            if read > BODY_MAX_BYTES:
+                raise HTTPException(413)
+            return message
+
+        await self._app(scope, receive_capped, send)
+
+
 def install(app: FastAPI) -> None:
     app.add_exception_handler(PerdureError, show_perdure_error)
     app.add_exception_handler(RequestValidationError, show_refused_fields)
@@ -146,6 +175,8 @@ def _field(one: Mapping[str, Any]) -> FieldProblem:
     place = [str(part) for part in one["loc"] if part not in ("body", "query", "path", "header")]
     if one["type"] == "json_invalid":
         return FieldProblem(field="body", message=f"This is not JSON: {_printable(str(one['ctx']['error']))}")
+    if not place and one["type"] in ("model_attributes_type", "missing"):
+        return FieldProblem(field="body", message="Send a JSON object, with `Content-Type: application/json`")
     return FieldProblem(field=_printable(".".join(place) or "body"), message=_printable(str(one["msg"])))
 
 

@@ -68,8 +68,8 @@ class Measured:
             nonlocal answered
             if message["type"] == "http.response.start" and not answered:
                 answered = True
-                route = getattr(scope.get("route"), "path", "unmatched")
-                self._metrics.answered(scope["method"], route, message["status"], time.perf_counter() - began)
+                seconds = time.perf_counter() - began
+                self._metrics.answered(scope["method"], _template(scope), message["status"], seconds)
             await send(message)
 
         self._metrics.began()
@@ -77,3 +77,11 @@ class Measured:
             await self._app(scope, receive, send_measured)
         finally:
             self._metrics.ended()
+
+
+def _template(scope: Scope) -> str:
+    """The route's own path; that of the router which includes it is not part of it."""
+    path = getattr(scope.get("route"), "path", None)
+    if path is None:
+        return "unmatched"
+    return f"/v1{path}" if scope["path"].startswith("/v1/") and not path.startswith("/v1/") else str(path)

@@ -24,7 +24,7 @@ class Job:
     arguments: Value
     subject: str
     keeps: bool = True
-    """False for checks: they see the workspace, may write as they like, and leave no trace."""
+    """False for checks and for planning: they see the workspace, may write as they like, and leave no trace."""
 
     @property
     def place(self) -> str:
@@ -37,7 +37,9 @@ def job_of(call: str, dossier: Dossier) -> Job:
     match call.split("/"):
         case ["turn", turn, "call", index]:
             tool, arguments = parse_call(_said(dossier, call))
-            return Job(call, int(turn), int(index), tool, arguments, subject_of(tool, arguments))
+            answered = dossier.answer(int(turn))
+            planning = answered is not None and answered.phase == "plan"
+            return Job(call, int(turn), int(index), tool, arguments, subject_of(tool, arguments), not planning)
         case ["verify", _, "call", index]:
             return _bash(call, int(index), dossier.spec.verify[int(index)], keeps=False)
         case ["setup", "call", "0"] if dossier.spec.setup is not None:

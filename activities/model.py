@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import cache
 from time import monotonic
 from zlib import crc32
 
-from domain.policies import policy
-from domain.prompt import first_message, system_prompt
 from temporalio import activity
 
 from activities.dossiers import Dossiers
@@ -18,9 +17,11 @@ from domain.dossier import Dossier
 from domain.errors import ProviderUnavailable
 from domain.event import MessageReceived, NoteAdded, TurnAnswered, TurnRefused
 from domain.mailbox import SendMessage
-from domain.model import AssistantMessage, Block, ModelAnswer, ModelRequest, ToolCall, cost_usd
+from domain.model import AssistantMessage, Block, ModelAnswer, ModelRequest, ToolCall, ToolSchema, cost_usd
 from domain.notes import Note, failed_check, note_text
+from domain.policies import policy
 from domain.ports import Clock, Journal, Models, Prompts
+from domain.prompt import first_message, system_prompt
 from domain.record import NewEvent
 from domain.run import Phase
 from domain.tool import ToolPolicy
@@ -100,7 +101,7 @@ class ModelActivities:
         return ModelRequest(
             model=name,
             system=system_prompt(instructions, definition, dossier.spec, dossier.rules, plan),
-            tools=tuple(schema(TOOLS[tool]) for tool in definition.tools),
+            tools=_offered(input.agent),
             messages=tuple(dossier.conversation.messages(input.phase, opening)),
             max_output_tokens=definition.max_output_tokens,
         )
@@ -142,6 +143,12 @@ class ModelActivities:
     def _policy(self, agent: str, dossier: Dossier) -> ToolPolicy:
         named = dossier.spec.tool_policy
         return AGENTS[agent].tool_policy if named == "default" else policy(named)
+
+
+@cache
+def _offered(agent: str) -> tuple[ToolSchema, ...]:
+    """The same objects each turn: adapters keep their serialised form."""
+    return tuple(schema(TOOLS[tool]) for tool in AGENTS[agent].tools)
 
 
 def _with_our_ids(blocks: Sequence[Block], turn: int) -> tuple[Block, ...]:

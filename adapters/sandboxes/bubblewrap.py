@@ -1,0 +1,157 @@
+"""Commands in Linux namespaces, by bubblewrap."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from adapters.sandboxes.binary import find_bwrap, require_reach
+from adapters.sandboxes.cgroups import Cgroups, find_cgroups
+from adapters.sandboxes.child import Child, gate
+from adapters.sandboxes.conduct import Show, conduct, not_startable
+from adapters.sandboxes.limits import limit_text
+from adapters.sandboxes.names import Names, plain
+from adapters.sandboxes.namespaces import Namespaces
+from adapters.sandboxes.rootfs import AGENT_ID, make_etc, mount_arguments, root_arguments
+from adapters.sandboxes.seccomp import load_filter, memory_file
+from adapters.sandboxes.toolchain import Toolchain
+from adapters.sandboxes.trial import Trial, control_groups, found_bwrap
+from domain.errors import SandboxRefused, SandboxUnavailable
+from domain.sandbox import Check, Command, CommandResult, Enforcement
+
+NAMESPACES = (
+    "--die-with-parent --new-session --unshare-user --disable-userns --unshare-pid --unshare-ipc --unshare-uts"
+    f" --unshare-net --unshare-cgroup-try --uid {AGENT_ID} --gid {AGENT_ID} --hostname sandbox --cap-drop ALL"
+).split()
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What is found and made once for this process."""
+
+    bwrap: Path
+    arguments: tuple[str, ...]
+    system_calls: bytes
+    cgroups: Cgroups | None
+
+
+class BubblewrapSandbox:
+    """`agent_uid` is needed where this process is root, and only there. `root` names another root filesystem."""
+
+    def __init__(
+        self,
+        worker_home: Path,
+        agent_uid: int | None = None,
+        toolchain_paths: Sequence[str] = (),
+        root: Path = Path("/"),
+    ) -> None:
+        self.agent_uid = agent_uid
+        self.worker_home = worker_home.absolute()
+        self._root = root
+        self._toolchain_paths = tuple(toolchain_paths)
+        self._names = Names(self.worker_home)
+        self._ground: Ground | None = None
+        self._preparing = asyncio.Lock()
+
+    async def prepare(self) -> None:
+        """Makes what every command needs and tries one. Raises SandboxRefused where this host cannot contain it."""
+        async with self._preparing:
+            if self._ground is None:
+                ground = await self._make_ground()
+                for check in await Trial(self.worker_home, self.agent_uid, partial(self._run_on, ground)).containment():
+                    if not check.ok:
+                        raise SandboxRefused(f"{check.name}: {check.found}", check.remedy)
+                self._ground = ground
+
+    async def _make_ground(self) -> Ground:
+        if (os.geteuid() == 0) != (self.agent_uid is not None):
+            raise SandboxRefused(
+                "Commands need a user of their own where the worker is root, and cannot have one elsewhere.",
+                "Set PERDURE_AGENT_UID to a free user id where the worker is root; else leave it unset.",
+            )
+        home = self.worker_home / "sandbox"
+        home.mkdir(mode=0o711, parents=True, exist_ok=True)
+        if self.agent_uid is not None:
+            require_reach(home)
+        toolchain = await Toolchain.make(self.worker_home, self._toolchain_paths)
+        etc = make_etc(self._root, home)
+        return Ground(
+            bwrap=find_bwrap(home, self.agent_uid),
+            arguments=(*NAMESPACES, *root_arguments(self._root, etc), *toolchain.arguments()),
+            system_calls=load_filter(),
+            cgroups=find_cgroups(self.worker_home),
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The default for commands, with the toolchain first on PATH."""
+        return Toolchain.environment(self._toolchain_paths)
+
+    async def run(self, command: Command, on_output: Show | None = None) -> CommandResult:
+        await self.prepare()
+        if self._ground is None:
+            raise SandboxUnavailable("The sandbox is not prepared.")
+        return await self._run_on(self._ground, command, on_output)
+
+    async def _run_on(self, ground: Ground, command: Command, on_output: Show | None = None) -> CommandResult:
+        with self._names.running(command.name) as running:
+            cage = Namespaces(command.limits, running.name, ground.cgroups)
+            child = self._start(command, running.marker, ground, cage)
+            return await conduct(child, cage, command, on_output, running.stopped)
+
+    def _start(self, command: Command, marker: str, ground: Ground, cage: Namespaces) -> Child:
+        variables = [word for item in command.environment.items() for word in ("--setenv", *item)]
+        seccomp = memory_file("seccomp", ground.system_calls)
+        options = (
+            *("--seccomp", str(seccomp), "--info-fd", str(cage.info_fd)),
+            *(*ground.arguments, *mount_arguments(command.mounts), "--remount-ro", "/"),
+            *("--chdir", command.cwd, "--clearenv", *variables),
+        )
+        # In a file, not in the arguments: the first process's can be read inside, and tell of the host.
+        fds = [seccomp, cage.info_fd, memory_file("options", "".join(f"{word}\0" for word in options).encode())]
+        bounded = ground.cgroups is not None and ground.cgroups.bounds("memory")
+        text = gate(command, limit_text(command.limits, memory=not bounded))
+        argv = [str(ground.bwrap), "--args", str(fds[2]), "--", "/bin/sh", "-c", text, marker]
+        try:
+            cage.child = Child([*argv, *command.argv], command, user=self.agent_uid, pass_fds=fds)
+        except (ValueError, OSError) as error:
+            raise not_startable(error) from error
+        finally:
+            for fd in fds:
+                os.close(fd)
+        return cage.child
+
+    async def kill(self, name_prefix: str) -> None:
+        await self._names.stop(name_prefix)
+        cgroups = self._ground.cgroups if self._ground else find_cgroups(self.worker_home)
+        for group in cgroups.left(plain(name_prefix)) if cgroups else ():
+            await group.remove()
+
+    def enforcement(self) -> Enforcement:
+        cgroups = self._ground.cgroups if self._ground else find_cgroups(self.worker_home)
+        return Enforcement(
+            sandbox="bubblewrap",
+            memory=_by(cgroups, "memory", "per process (RLIMIT_DATA)"),
+            processes=_by(cgroups, "pids", "RLIMIT_NPROC in the user namespace"),
+            cpu=_by(cgroups, "cpu", "none"),
+            network="closed",
+            notes=(f"commands run as user {self.agent_uid if self.agent_uid is not None else os.geteuid()}",),
+        )
+
+    async def doctor(self) -> Sequence[Check]:
+        """Works on hosts that `prepare` refuses, too."""
+        try:
+            ground = await self._make_ground()
+        except SandboxRefused as error:
+            return (Check(name="sandbox", ok=False, found=error.message, remedy=error.next_step),)
+        trial = Trial(self.worker_home, self.agent_uid, partial(self._run_on, ground))
+        found = (found_bwrap(ground.bwrap), *await trial.containment())
+        if not all(check.ok for check in found):
+            return found
+        return (*found, control_groups(self.enforcement()), await trial.toolchain(self.environment))
+
+
+def _by(cgroups: Cgroups | None, controller: str, otherwise: str) -> str:
+    return "cgroup" if cgroups is not None and cgroups.bounds(controller) else otherwise

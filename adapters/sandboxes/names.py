@@ -1,0 +1,70 @@
+"""Which commands run, by name: in this process, and left by others of the same home."""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import re
+import signal
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from adapters.sandboxes.pipes import until_dead
+from adapters.sandboxes.proc import all_pids, arguments_of
+
+LONGEST = 200
+
+
+@dataclass(eq=False)
+class Running:
+    """`marker` stands in the arguments of the sandbox's outer processes, so that others find them."""
+
+    name: str
+    marker: str
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def plain(name: str) -> str:
+    """As a file name; a prefix stays a prefix."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name)[:LONGEST]
+
+
+class Names:
+    def __init__(self, home: Path) -> None:
+        self._tag = "perdure:" + hashlib.sha256(str(home).encode()).hexdigest()[:16] + ":"
+        self._running: set[Running] = set()
+
+    @contextlib.contextmanager
+    def running(self, name: str) -> Generator[Running]:
+        """A command of this process, until it is gone."""
+        one = Running(plain(name), self._tag + plain(name))
+        self._running.add(one)
+        try:
+            yield one
+        finally:
+            self._running.discard(one)
+            one.gone.set()
+
+    async def stop(self, prefix: str) -> None:
+        """Ends what this process runs under names that start so, and what dead processes of this home left."""
+        mine = [one for one in self._running if one.name.startswith(plain(prefix))]
+        for one in mine:
+            one.stopped.set()
+        for one in mine:
+            await one.gone.wait()
+        await self._stop_others((self._tag + plain(prefix)).encode())
+
+    async def _stop_others(self, marker: bytes) -> None:
+        for pid in all_pids():
+            with contextlib.suppress(OSError):
+                # The descriptor comes first: what is read then is about the same process.
+                pidfd = os.pidfd_open(pid)
+                try:
+                    words = arguments_of(pid)
+                    if words[0].endswith(b"bwrap") and any(word.startswith(marker) for word in words):
+                        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                        await until_dead(pidfd)
+                finally:
+                    os.close(pidfd)

@@ -1,0 +1,64 @@
+"""The processes of one sandboxed command, and their control group."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+
+from adapters.sandboxes.cgroups import Cgroup, Cgroups
+from adapters.sandboxes.child import Child
+from adapters.sandboxes.pipes import until_dead
+from adapters.sandboxes.proc import children_of
+from domain.errors import SandboxUnavailable
+from domain.sandbox import SandboxLimits
+
+
+class Namespaces:
+    """bwrap outside, the first process of the namespace, and what that runs. Only the last is in the control group."""
+
+    def __init__(self, limits: SandboxLimits, name: str, cgroups: Cgroups | None) -> None:
+        self.out_of_memory = False
+        self.child: Child | None = None
+        self._limits = limits
+        self._name = name
+        self._cgroups = cgroups
+        self._cgroup: Cgroup | None = None
+        self._awake: asyncio.Future[None] | None = None
+        if cgroups is not None:
+            self._awake = asyncio.get_running_loop().run_in_executor(None, cgroups.wake)
+        self._init: int | None = None
+        self._said, self.info_fd = os.pipe()
+        os.set_blocking(self._said, False)
+
+    async def close_in(self) -> None:
+        try:
+            init = self._first_process()
+            self._init = os.pidfd_open(init)
+            if self._cgroups is not None and self._awake is not None:
+                (inner,) = children_of(init)
+                self._cgroup = self._cgroups.make(self._name, self._limits)
+                await self._awake
+                self._cgroup.join(inner)
+        except (OSError, ValueError) as error:
+            raise SandboxUnavailable(f"The sandbox could not be closed in: {error}") from error
+
+    def _first_process(self) -> int:
+        return int(json.loads(os.read(self._said, 4096))["child-pid"])
+
+    async def destroy(self) -> None:
+        """The end of a namespace's first process is the end of all in it."""
+        if self._init is None:
+            with contextlib.suppress(OSError, ValueError):
+                self._init = os.pidfd_open(self._first_process())
+        os.close(self._said)
+        if self._init is not None:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._init, signal.SIGKILL)
+            await until_dead(self._init)
+            os.close(self._init)
+        elif self.child is not None:
+            self.child.kill()
+        if self._cgroup is not None:
+            self.out_of_memory = self._cgroup.out_of_memory()
+            await self._cgroup.remove()

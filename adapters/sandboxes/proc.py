@@ -1,0 +1,53 @@
+"""What the kernel tells of processes."""
+
+import contextlib
+from pathlib import Path
+
+
+def children_of(pid: int) -> list[int]:
+    """Direct children; from the kernel's list where it keeps one, else from every process's parent."""
+    try:
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return [other for other in all_pids() if _field(other, 1) == pid]
+
+
+def all_pids() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def arguments_of(pid: int) -> list[bytes]:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+
+
+def tree_of(pid: int) -> list[int]:
+    """Living processes of the session that `pid` leads, and descendants of any of them."""
+    found = {pid}
+    living = {other: status for other in all_pids() if (status := _status(other)) and status[0] != "Z"}
+    new = {pid}
+    while new:
+        found |= new
+        new = {
+            other
+            for other, status in living.items()
+            if other not in found and (status[3] == str(pid) or int(status[1]) in found)
+        }
+    return [other for other in found if other in living]
+
+
+def start_of(pid: int) -> int | None:
+    """In clock ticks since boot: with the pid it names a process for good. None where there is none."""
+    return _field(pid, 19)
+
+
+def _field(pid: int, index: int) -> int | None:
+    status = _status(pid)
+    return int(status[index]) if status else None
+
+
+def _status(pid: int) -> list[str] | None:
+    """State, parent, process group, session ...; None where there is no such process."""
+    with contextlib.suppress(OSError):
+        # The name, in parentheses, may hold anything.
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    return None

@@ -45,7 +45,9 @@ class Intake:
 
     async def import_pack(self, file: IO[bytes], limit_bytes: int, strict: bool) -> GitResult:
         flags = ["--stdin", "--fix-thin", "--threads=1", f"--max-input-size={limit_bytes}"]
-        return await self.run("index-pack", *flags, *(["--strict"] if strict else []), stdin=file, seconds=600.0)
+        return await self.run(
+            "index-pack", *flags, *(["--strict=badFilemode=error"] if strict else []), stdin=file, seconds=600.0
+        )
 
 
 @asynccontextmanager

@@ -10,8 +10,8 @@ from adapters.repositories.address import Remote
 OVERRIDES = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",
-    # Git runs this for a repository that borrows objects; a colon does nothing.
-    "core.alternateRefsCommand=:",
+    # Git runs this for a repository that borrows objects.
+    "core.alternateRefsCommand=true",
     "receive.denyCurrentBranch=refuse",
     "receive.autogc=false",
     "receive.fsckObjects=true",

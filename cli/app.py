@@ -2,10 +2,15 @@
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
+from cli.access import Given
+from cli.approvals import approve, reject
 from cli.outcome import EXIT_CODES, Outcome, complain, outcome_of
+from cli.run import cancel, pause, resume, run, say, watch
+from cli.show import apply, diff, ls, show
 from cli.up import up
 from domain.errors import PerdureError
 
@@ -20,17 +25,21 @@ app = typer.Typer(
 
 
 @app.callback()
-def _root() -> None:
-    """Without a callback typer would take the first command for the program itself."""
+def _root(
+    context: typer.Context,
+    api: Annotated[str | None, typer.Option(help="Address of the API [PERDURE_API].", show_default=False)] = None,
+    token: Annotated[str | None, typer.Option(help="Its token [PERDURE_API_TOKEN].", show_default=False)] = None,
+) -> None:
+    context.obj = Given(api=api, token=token)
 
 
-for command in (up,):
+for command in (up, run, ls, show, watch, diff, approve, reject, say, pause, resume, cancel, apply):
     app.command()(command)
 
 
 def main() -> int:
     """The exit status, as `perdure --help` lists them."""
-    code = run()
+    code = outcome()
     sys.stdout.flush()
     sys.stderr.flush()
     if "temporalio" in sys.modules:
@@ -39,7 +48,7 @@ def main() -> int:
     return code
 
 
-def run() -> int:
+def outcome() -> int:
     try:
         app()
     except SystemExit as ending:

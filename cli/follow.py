@@ -1,0 +1,126 @@
+"""A run as it happens: its events shown, its questions put to whoever sits here."""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.text import Text
+
+from cli.client import ApiClient, Frame
+from cli.lines import EventLines, plain, plan_lines
+from cli.outcome import Outcome
+from domain.errors import CallerError
+
+Json = dict[str, Any]
+Show = Callable[[Frame], None]
+Decide = Callable[[Json], Json | None]
+"""What an approval's card is answered with; None leaves it to somebody else, and ends the watch."""
+ENDINGS = {"completed": Outcome.DONE, "failed": Outcome.FAILED, "cancelled": Outcome.FAILED}
+
+
+def follow(client: ApiClient, run_id: str, show: Show, decide: Decide | None = None) -> Json:
+    """Until the run has ended, or waits for somebody else than `decide`: the run."""
+    for frame in client.follow(run_id):
+        show(frame)
+        if decide is not None and frame.kind == "approval_requested":
+            card = frame.body["event"]["card"]
+            # What is read here may be old, and decided long ago.
+            if not any(one["approval_id"] == card["approval_id"] for one in client.pending(run_id)):
+                continue
+            word = decide(card)
+            if word is None:
+                break
+            _tell(client, run_id, card["approval_id"], word)
+    return client.get(f"/v1/runs/{run_id}")
+
+
+def outcome_of_run(run: Json) -> Outcome:
+    return ENDINGS.get(run["status"], Outcome.WAITING)
+
+
+def show_lines(console: Console) -> Show:
+    """For people: a few lines an event."""
+    events = EventLines()
+
+    def show(frame: Frame) -> None:
+        if "event" in frame.body:
+            for line in events.lines(frame.body["event"]):
+                console.print(line, soft_wrap=True)
+
+    return show
+
+
+def show_json(frame: Frame) -> None:
+    """For programs: one JSON line an event."""
+    if "event" in frame.body:
+        print(json.dumps(frame.body), flush=True)
+
+
+def decide_yes(console: Console) -> Decide:
+    """Approves plans, calls and publishing, and says so. It neither answers questions nor raises limits."""
+
+    def decide(card: Json) -> Json | None:
+        if card["kind"] not in ("plan", "tool_call", "publish"):
+            return None
+        console.print(Text(f"approving {card['approval_id']} ({card['title']}) unasked, as --yes says", style="yellow"))
+        return {"decision": "approve", "reason": "approved unasked (--yes)"}
+
+    return decide
+
+
+def decide_at_terminal(console: Console) -> Decide:
+    """Puts the card to the person here."""
+
+    def decide(card: Json) -> Json | None:
+        console.print(card_panel(card))
+        if card["kind"] == "question":
+            return {"decision": "approve", "edited": {"answer": _asked(console, "Your answer")}}
+        every = card["kind"] == "tool_call"
+        answer = ""
+        while answer not in ("y", "n", "a") or (answer == "a" and not every):
+            choices = "y(es), n(o), a(lways: this tool, for the rest of the run)" if every else "y(es), n(o)"
+            answer = _asked(console, f"Approve? {choices}").lower()[:1]
+        if answer == "n":
+            return {"decision": "reject", "reason": _asked(console, "Why not? The model reads it", empty=True)}
+        return {"decision": "approve", "scope": "kind" if answer == "a" else "call"}
+
+    return decide
+
+
+def decider(console: Console, yes: bool) -> Decide:
+    """`--yes`, else the person at the terminal, else nobody."""
+    if yes:
+        return decide_yes(console)
+    return decide_at_terminal(console) if sys.stdin.isatty() and console.is_terminal else lambda _: None
+
+
+def card_panel(card: Json) -> Panel:
+    title = f"{card['kind'].replace('_', ' ')} · {card['approval_id']}"
+    if card["kind"] == "plan" and "steps" in card["subject"]:
+        text = Text("\n").join(plan_lines(card["subject"]))
+    else:
+        subject = plain(json.dumps(card["subject"], indent=2, ensure_ascii=False)) if card["subject"] else ""
+        text = Text("\n".join(part for part in (plain(card["title"]), subject) if part))
+    if card["risk"]:
+        text.append(f"\nrisk: {plain(card['risk'])}", style="yellow")
+    return Panel(text, title=escape(title), title_align="left", border_style="yellow")
+
+
+def _asked(console: Console, question: str, empty: bool = False) -> str:
+    while True:
+        answer = console.input(f"[bold]{escape(question)}:[/bold] ").strip()
+        if answer or empty:
+            return answer
+
+
+def _tell(client: ApiClient, run_id: str, approval_id: str, word: Json) -> None:
+    try:
+        client.decide(run_id, approval_id, word)
+    except CallerError:
+        # Somebody else was faster; their word stands, and the stream tells it.
+        if any(one["approval_id"] == approval_id for one in client.pending(run_id)):
+            raise

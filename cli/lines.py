@@ -1,0 +1,134 @@
+"""Events as lines for people: what happened, in a few words."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from rich.text import Text
+
+Json = dict[str, Any]
+_WIDTH = 160
+_FIRST_LINE_TOOLS = ("read", "list", "search", "propose_plan", "finish")
+
+
+def plain(text: object) -> str:
+    """Without control characters: what a tool printed must not steer the reader's terminal."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]", "", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", str(text)))
+
+
+def one_line(text: object, last: bool = False, width: int = _WIDTH) -> str:
+    lines = [line.strip() for line in plain(text).splitlines() if line.strip()]
+    if not lines:
+        return ""
+    chosen = lines[-1] if last else lines[0]
+    return chosen if len(chosen) <= width else chosen[: width - 1] + "…"
+
+
+class EventLines:
+    """`lines(event)` for each event in order; keeps the sum of costs."""
+
+    def __init__(self) -> None:
+        self.cost_usd = 0.0
+
+    def lines(self, event: Json) -> list[Text]:
+        made: Callable[[Json], list[Text]] | None = getattr(self, f"_{event['type']}", None)
+        return made(event) if made is not None else []
+
+    def _run_submitted(self, event: Json) -> list[Text]:
+        return [_said("task", one_line(event["spec"]["task"])), _said("model", event["model"])]
+
+    def _repository_resolved(self, event: Json) -> list[Text]:
+        found = event["repository"]
+        return [_said("repository", f"{plain(found['url'])} at {found['commit'][:12]} ({plain(found['ref'])})")]
+
+    def _workspace_opened(self, event: Json) -> list[Text]:
+        force = event["enforcement"]
+        again = f", opened again ({event['generation']})" if event["generation"] > 1 else ""
+        return [_said("workspace", f"on {event['host_id']}, sandbox {force['sandbox']}{again}")]
+
+    def _turn_answered(self, event: Json) -> list[Text]:
+        self.cost_usd += float(event["cost_usd"])
+        said = "".join(block["text"] for block in event["message"]["blocks"] if block["type"] == "text")
+        figures = f"{event['seconds']:.1f} s · ${self.cost_usd:.4f} so far"
+        head = Text(f"turn {event['turn']} · {event['phase']} · {figures}", style="dim")
+        return [head, Text("  " + one_line(said), style="italic")] if said.strip() else [head]
+
+    def _turn_refused(self, event: Json) -> list[Text]:
+        return [_bad(f"the provider did not answer: {one_line(event['reason'])}; again at {event['until']}")]
+
+    def _tool_started(self, event: Json) -> list[Text]:
+        attempt = f" (attempt {event['attempt']})" if event["attempt"] > 1 else ""
+        return [Text.assemble("  → ", (event["name"], "bold cyan"), f" {one_line(event['subject'])}{attempt}")]
+
+    def _tool_redone(self, event: Json) -> list[Text]:
+        return [Text(f"  ↻ {event['call']} was in doubt: undone, and made again", style="yellow")]
+
+    def _tool_returned(self, event: Json) -> list[Text]:
+        result = event["result"]
+        failed = result["is_error"] or result["exit_code"] not in (None, 0)
+        shown = one_line(result["text"], last=event["name"] not in _FIRST_LINE_TOOLS)
+        facts = [f"exit {result['exit_code']}"] if result["exit_code"] is not None else []
+        facts += [f"{event['changed']} changed"] if event["changed"] else []
+        tail = f"  ({', '.join(facts)})" if facts else ""
+        return [Text.assemble("    ", ("✗ ", "red") if failed else ("✓ ", "green"), (shown, "dim"), (tail, "dim"))]
+
+    def _note_added(self, event: Json) -> list[Text]:
+        return [Text(f"  Perdure tells the model: {one_line(event['text'])}", style="yellow")]
+
+    def _message_received(self, event: Json) -> list[Text]:
+        return [_said(f"message of {plain(event['by'])}", one_line(event["text"]))]
+
+    def _status_changed(self, event: Json) -> list[Text]:
+        if event["status"] not in ("waiting", "paused"):
+            return []
+        why = f" for {event['waiting_for'].replace('_', ' ')}" if event["waiting_for"] else ""
+        return [Text(f"{event['status']}{why} {one_line(event['reason'])}".rstrip(), style="yellow")]
+
+    def _approval_decided(self, event: Json) -> list[Text]:
+        word = event["decision"]
+        reason = f": {one_line(word['reason'])}" if word["reason"] else ""
+        verb = "approved" if word["decision"] == "approve" else "rejected"
+        return [_said(word["approval_id"], f"{verb} by {plain(word['by'])}{reason}")]
+
+    def _plan_proposed(self, event: Json) -> list[Text]:
+        return plan_lines(event["plan"])
+
+    def _verify_ended(self, event: Json) -> list[Text]:
+        if event["passed"]:
+            return [Text(f"✓ checks passed (round {event['round']})", style="green")]
+        return [_bad(f"checks failed (round {event['round']}): {', '.join(map(plain, event['failed_commands']))}")]
+
+    def _work_committed(self, event: Json) -> list[Text]:
+        work = event["work"]
+        sizes = f"{work['files']} files, +{work['added']} -{work['removed']}"
+        return [_said("commit", f"{work['commit'][:12]} on {work['branch']}: {sizes}")]
+
+    def _effect_done(self, event: Json) -> list[Text]:
+        return [_said(plain(event["effect"]), plain(event["target"]))]
+
+    def _limits_raised(self, event: Json) -> list[Text]:
+        return [_said("limits", f"raised by {plain(event['by'])}")]
+
+    def _run_ended(self, event: Json) -> list[Text]:
+        result = event["result"]
+        style = {"completed": "bold green", "cancelled": "yellow"}.get(result["status"], "bold red")
+        lines = [Text(result["status"], style=style)]
+        lines += [Text(f"  {line}") for line in plain(result["summary"]).splitlines()]
+        return [*lines, Text(f"  {plain(result['next_step'])}")] if result["next_step"] else lines
+
+
+def plan_lines(plan: Json) -> list[Text]:
+    lines: list[Text] = [Text.assemble(("plan ", "bold"), plain(plan["summary"]))]
+    for number, step in enumerate(plan["steps"], 1):
+        lines.append(Text.assemble(f"  {number}. ", (plain(step["title"]), "bold")))
+        lines += [Text(f"     {line}", style="dim") for line in plain(step["detail"]).splitlines()]
+    lines.extend(Text(f"  risk: {plain(risk)}", style="yellow") for risk in plan["risks"])
+    return lines
+
+
+def _said(what: str, text: str) -> Text:
+    return Text.assemble((f"{what} ", "bold"), text)
+
+
+def _bad(text: str) -> Text:
+    return Text.assemble(("✗ ", "red"), text)

@@ -1,0 +1,103 @@
+"""Runs and approvals as people read them."""
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from cli.lines import one_line, plain, plan_lines
+
+Json = dict[str, Any]
+STYLES = {
+    "completed": "green",
+    "failed": "red",
+    "cancelled": "magenta",
+    "waiting": "yellow",
+    "paused": "yellow",
+    "running": "cyan",
+    "queued": "dim",
+}
+TODO_SIGNS = {"completed": "✓", "done": "✓", "in_progress": "▸"}
+
+
+def make_console(stderr: bool = False) -> Console:
+    return Console(stderr=stderr, highlight=False)
+
+
+def print_json(found: object) -> None:
+    print(json.dumps(found, ensure_ascii=sys.stdout.encoding.lower() not in ("utf-8", "utf8")), flush=True)
+
+
+def status_text(run: Json) -> Text:
+    text = Text(run["status"], style=STYLES.get(run["status"], ""))
+    if run["waiting_for"]:
+        text.append(f" for {run['waiting_for'].replace('_', ' ')}", style="yellow")
+    return text
+
+
+def runs_table(runs: list[Json]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("run", "status", "turn", "cost", "task", "updated"):
+        table.add_column(column, no_wrap=column != "task")
+    for run in runs:
+        cost = f"${run['cost_usd']:.3f}"
+        when = run["updated_at"][:16].replace("T", " ")
+        table.add_row(run["id"], status_text(run), str(run["turn"]), cost, one_line(run["title"], width=60), when)
+    return table
+
+
+def run_panel(run: Json, approvals: list[Json]) -> Group:
+    rows = Table.grid(padding=(0, 2))
+    for name, value in _facts(run):
+        rows.add_row(Text(name, style="dim"), value if isinstance(value, Text) else Text(plain(value)))
+    parts: list[Panel | Text] = [Panel(rows, title=run["id"], title_align="left")]
+    if run["plan"]:
+        parts += plan_lines(run["plan"])
+    parts += [Text(f"  {TODO_SIGNS.get(str(one.get('status')), '·')} {_todo(one)}") for one in run["todo"]]
+    for one in approvals:
+        parts.append(Text(f"waits for your word on {one['approval_id']}: {plain(one['title'])}", style="yellow"))
+        parts.append(Text(f"  perdure approve {run['id']} {one['approval_id']}"))
+    return Group(*parts)
+
+
+def _facts(run: Json) -> list[tuple[str, str | Text]]:
+    usage, left = run["usage"], run["limits_left"]
+    tokens = usage["input_tokens"] + usage["cache_read_tokens"] + usage["cache_write_tokens"]
+    facts: list[tuple[str, str | Text]] = [("task", one_line(run["task"])), ("status", status_text(run))]
+    if run["waiting_reason"]:
+        facts.append(("", one_line(run["waiting_reason"])))
+    if run["repository"]:
+        facts.append(("repository", f"{run['repository']['url']} {run['repository']['ref'] or ''}".strip()))
+    facts.append(("agent", f"{run['agent']} with {run['model']}"))
+    spent = f"{run['turn']} turns, ${run['cost_usd']:.4f}, {tokens:,} tokens in, {usage['output_tokens']:,} out"
+    facts.append(("spent", spent))
+    shown = ", ".join(f"{name} {value:g}" for name, value in left.items() if value is not None)
+    facts.append(("left", shown or "no limits"))
+    facts += _result_facts(run)
+    facts += [("API", run["links"]["self"]), ("Temporal", run["links"]["temporal_ui"])]
+    return facts
+
+
+def _result_facts(run: Json) -> list[tuple[str, str | Text]]:
+    result = run["result"]
+    if not result:
+        return []
+    facts: list[tuple[str, str | Text]] = [("result", plain(result["summary"]))]
+    if result["next_step"]:
+        facts.append(("next", plain(result["next_step"])))
+    if work := result["work"]:
+        pushed = "pushed" if result["pushed"] else "not pushed"
+        facts.append(
+            ("branch", f"{work['branch']} ({pushed}), {work['files']} files +{work['added']} -{work['removed']}")
+        )
+    if result["verified"] is not None:
+        facts.append(("verified", Text("yes", style="green") if result["verified"] else Text("no", style="red")))
+    return facts
+
+
+def _todo(entry: Json) -> str:
+    return one_line(entry.get("text") or entry.get("title") or entry.get("content") or json.dumps(entry))

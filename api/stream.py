@@ -16,6 +16,8 @@ LOG = logging.getLogger("perdure.api")
 RECONNECT_MILLISECONDS = 1000
 BUFFERED = 256
 CHUNK_BYTES = 64 * 1024
+LINE_ENDS = {0x85: "\\u0085", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+"""Not line ends for an event stream, but for the `splitlines` of many a client; JSON may write them so."""
 
 Item = RecordedEvent | LiveDelta | None
 """None: there will be nothing more."""
@@ -54,8 +56,9 @@ async def frames(journal: Journal, run_id: str, after: int, keep_alive_seconds: 
 def frame(item: RecordedEvent | LiveDelta) -> bytes:
     """Only recorded events have an id: what is shown live is not there to be resumed from."""
     if isinstance(item, LiveDelta):
-        return format_sse_event(event="live", data_str=item.model_dump_json())
-    return format_sse_event(event=item.event.type, id=str(item.seq), data_str=event_view(item).model_dump_json())
+        return format_sse_event(event="live", data_str=item.model_dump_json().translate(LINE_ENDS))
+    body = event_view(item).model_dump_json().translate(LINE_ENDS)
+    return format_sse_event(event=item.event.type, id=str(item.seq), data_str=body)
 
 
 async def _pump(followed: AsyncIterator[RecordedEvent | LiveDelta], buffered: asyncio.Queue[Item]) -> bool:

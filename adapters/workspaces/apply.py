@@ -6,9 +6,10 @@ Whatever stopped it, doing it again leads to the same base: what the upper no lo
 import os
 import stat
 from collections.abc import Mapping
+from pathlib import Path
 
 from adapters.workspaces.tree import OPAQUE, Tree, is_whiteout, make_whiteout, move, remove
-from domain.snapshot import DeletedEntry, DirectoryEntry, Entry, FileEntry, LinkEntry
+from domain.snapshot import DeletedEntry, DirectoryEntry, Entry, FileEntry, LinkEntry, Manifest
 
 Owner = int | None
 """The uid that all files in a base get, where it is not our own."""
@@ -118,6 +119,30 @@ class RootMerge:
             place(self._base, path, entry, self._owner)
 
 
+def merge_attempt(attempt: Path, base: Path, delta: Mapping[str, Entry], owner: Owner) -> list[str]:
+    """Merges all roots; answers with the files that only the packs still have."""
+    missing: list[str] = []
+    rubbish = attempt / "trash"
+    rubbish.mkdir(mode=0o700, exist_ok=True)
+    with Tree(rubbish) as folder:
+        trash = Trash(folder.directory(""))
+        for root, entries in split(delta).items():
+            with Tree(attempt / root / "up", unlock=True) as upper, Tree(base / root, unlock=True) as tree:
+                merge = RootMerge(upper, tree, trash, owner)
+                merge.run(entries)
+                missing += [f"{root}/{path}" for path in merge.missing]
+    return missing
+
+
+def split(manifest: Mapping[str, Entry]) -> dict[str, Manifest]:
+    """By root, with paths below it."""
+    roots: dict[str, Manifest] = {}
+    for path, entry in manifest.items():
+        root, _, below = path.partition("/")
+        roots.setdefault(root, {})[below] = entry
+    return roots
+
+
 def is_as(tree: Tree, path: str, found: os.stat_result, entry: Entry) -> bool:
     """Whether a path of the base is what an entry says; files by size and time, which a rename keeps."""
     if isinstance(entry, FileEntry):
@@ -157,3 +182,9 @@ def set_modes(tree: Tree, entries: Mapping[str, Entry]) -> None:
         os.fchmod(folder, entry.mode)
         os.utime(folder, ns=(entry.mtime_ns, entry.mtime_ns))
         tree.unlocked.pop(path, None)
+
+
+def set_all_modes(base: Path, manifest: Mapping[str, Entry]) -> None:
+    for root, entries in split(manifest).items():
+        with Tree(base / root, unlock=True) as tree:
+            set_modes(tree, entries)

@@ -9,11 +9,12 @@
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from adapters.workspaces.apply import Owner
 from adapters.workspaces.scan import ROOT_MODES
@@ -26,15 +27,28 @@ TRAVERSABLE = 0o711
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
+@cache
+def boot_id() -> str:
+    return BOOT.read_text().strip() if BOOT.exists() else "unknown"
+
+
 class Mark(Value):
     """Where a base stands. Nothing of a base is ever synced to disk, so after a reboot it is made anew from packs."""
 
     base: BaseSpec
     base_path: str
-    snapshot: SnapshotRef
-    boot: str
+    boot: str = Field(default_factory=boot_id)
+    snapshot: SnapshotRef | None = None
+    """None while it is being made."""
     applying: str | None = None
-    """The attempt that is being merged; until it is done the base stands nowhere."""
+    """The attempt that is being merged; until that is done the base stands nowhere."""
+
+    def stands_at(self, snapshot: SnapshotRef) -> bool:
+        return self.is_sound and self.applying is None and self.snapshot == snapshot
+
+    @property
+    def is_sound(self) -> bool:
+        return self.snapshot is not None and self.boot == boot_id()
 
 
 class Place:
@@ -44,25 +58,26 @@ class Place:
         self.path = path
         self.base = path / "base"
         self._owner = owner
+        self._passage = TRAVERSABLE if owner is not None else 0o700
 
     def mark(self) -> Mark | None:
-        """None where nothing is, or nothing that can be trusted."""
+        """None where nothing was opened."""
         try:
-            mark = Mark.model_validate_json((self.path / "mark.json").read_bytes())
+            return Mark.model_validate_json((self.path / "mark.json").read_bytes())
         except (FileNotFoundError, ValidationError):
             return None
-        return mark if mark.boot == boot_id() else None
 
     def set_mark(self, mark: Mark) -> None:
         write(self.path / "mark.json", mark)
 
-    def clear_mark(self) -> None:
-        (self.path / "mark.json").unlink(missing_ok=True)
-
-    def make(self) -> None:
-        """The directories of a bare base."""
-        for path in (self.path, self.path / "try", self.base):
-            make_directory(path, TRAVERSABLE, None)
+    def make_base(self, mark: Mark) -> None:
+        """An empty base, marked as standing nowhere yet."""
+        for path in (self.path, self.path / "try"):
+            make_directory(path, self._passage, None)
+        self.set_mark(mark)
+        if self.base.exists():
+            remove_path(self.base)
+        make_directory(self.base, self._passage, None)
         for root in ROOTS:
             make_directory(self.base / root, ROOT_MODES[root], self._owner)
 
@@ -74,12 +89,12 @@ class Place:
         path = self.attempt(attempt_id)
         if path.exists():
             remove_path(path)
-        make_directory(path, TRAVERSABLE, None)
+        make_directory(path, self._passage, None)
         (path / "owner").write_text(process_mark(os.getpid()))
         for root in ROOTS:
             entry = known.get(root)
             mode = entry.mode if isinstance(entry, DirectoryEntry) else ROOT_MODES[root]
-            make_directory(path / root, TRAVERSABLE, None)
+            make_directory(path / root, self._passage, None)
             make_directory(path / root / "up", mode, self._owner)
             make_directory(path / root / "work", 0o700, self._owner)
         return path
@@ -89,8 +104,16 @@ class Place:
         if folder.is_dir():
             yield from sorted(folder.iterdir())
 
-    def seal(self, attempt_id: str, snapshot: SnapshotRef) -> None:
+    def seal(self, attempt_id: str, snapshot: SnapshotRef, pack: bytes | Path) -> None:
+        """After its pack was stored; a pack in a file is not needed any more."""
         write(self.attempt(attempt_id) / "sealed.json", snapshot)
+        if isinstance(pack, Path):
+            pack.unlink()
+
+    def remove_older(self) -> None:
+        for number in generations(self.path.parent):
+            if number < int(self.path.name):
+                remove_path(self.path.parent / str(number))
 
     def sealed_as(self, snapshot: SnapshotRef) -> Path | None:
         """The attempt that led to `snapshot`, if it is still here."""
@@ -115,6 +138,37 @@ def generations(workspace: Path) -> list[int]:
     return sorted(int(path.name) for path in workspace.iterdir() if path.name.isdigit())
 
 
+def attempts_before(workspace: Path, call: str, attempt: int) -> list[Path]:
+    """Of one call, those with a lower number; never the one that a base is just taking in."""
+    found: list[Path] = []
+    for generation in generations(workspace):
+        place = Place(workspace / str(generation), None)
+        mark = place.mark()
+        for path in place.attempts():
+            name, _, number = unquote(path.name).rpartition(".")
+            older = name == call and number.isdigit() and int(number) < attempt
+            if older and (mark is None or mark.applying != path.name):
+                found.append(path)
+    return found
+
+
+def dead_attempts(home: Path) -> list[Path]:
+    """Those whose process is gone and which no commit can speak of: a sealed one may yet have to be applied."""
+    found: list[Path] = []
+    for workspace in sorted(home.glob("w-*")):
+        for generation in generations(workspace):
+            place = Place(workspace / str(generation), None)
+            found += [path for path in place.attempts() if not is_owned(path) and sealed(path) is None]
+    return found
+
+
+def make_passage(paths: Iterable[Path], owner: Owner) -> None:
+    """Directories of ours that the agent's uid has to walk through."""
+    for path in paths:
+        if not path.is_dir():
+            make_directory(path, TRAVERSABLE if owner is not None else 0o700, None)
+
+
 def make_directory(path: Path, mode: int, owner: Owner) -> None:
     path.mkdir(parents=True, exist_ok=True)
     if owner is not None:
@@ -128,10 +182,6 @@ def write(path: Path, value: Value) -> None:
     part = path.with_suffix(".part")
     part.write_text(value.model_dump_json())
     part.replace(path)
-
-
-def boot_id() -> str:
-    return BOOT.read_text().strip() if BOOT.exists() else "unknown"
 
 
 def process_mark(pid: int) -> str:

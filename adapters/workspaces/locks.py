@@ -4,11 +4,14 @@ import asyncio
 import fcntl
 import os
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
+from domain.errors import StorageUnavailable
+
+PATIENCE_SECONDS = 10.0
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -38,7 +41,7 @@ class SharedLock:
             self._leave(alone=True)
 
     async def _enter(self, *, alone: bool) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        turn = asyncio.Future[None]()
         self._waiting.append((turn, alone))
         self._grant()
         try:
@@ -71,15 +74,27 @@ class SharedLock:
             turn.set_result(None)
 
 
-@contextmanager
-def held(path: Path) -> Generator[None]:
-    """Keeps other processes out: one that hung and came back may still be at work here. Blocks; use it in a thread."""
+@asynccontextmanager
+async def held(path: Path, patience_seconds: float = PATIENCE_SECONDS) -> AsyncGenerator[None]:
+    """Keeps other processes out: one that hung and came back may still be at work here."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        deadline = asyncio.get_running_loop().time() + patience_seconds
+        while not _take(descriptor):
+            if asyncio.get_running_loop().time() > deadline:
+                raise StorageUnavailable(f"Another process has held {path} for {patience_seconds:.0f} s.")
+            await asyncio.sleep(0.02)
         yield
     finally:
         os.close(descriptor)
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 async def in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

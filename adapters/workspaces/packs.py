@@ -103,18 +103,18 @@ class PackWriter:
             self.contents[address] = (offset, self._body.tell() - offset)
         return address, length, not elsewhere
 
-    def finish(self, header: PackHeader) -> bytes | Path:
-        """The pack, or the file that holds it; the caller removes that."""
+    def finish(self, header: PackHeader) -> tuple[bytes | Path, int]:
+        """The pack, or the file that holds it, which the caller removes; and where its frames begin."""
         start = encode_header(header.model_copy(update={"contents": self.contents}))
         length = self._body.tell()
         self._body.seek(0)
         if length <= MEMORY_BYTES:
-            return start + self._body.read()
+            return start + self._body.read(), len(start)
         descriptor, name = tempfile.mkstemp(prefix="pack-", dir=self._directory)
         with os.fdopen(descriptor, "wb") as file:
             file.write(start)
             shutil.copyfileobj(self._body, file, CHUNK_BYTES)
-        return Path(name)
+        return Path(name), len(start)
 
     def _keep(self, address: str, offset: int, frame: bytes) -> None:
         self._body.write(frame)
@@ -146,9 +146,18 @@ def decode_header(start: bytes, address: str) -> PackIndex:
             header = PackHeader.model_validate(json.loads(stream.read()))
     except (zstandard.ZstdError, ValueError, ValidationError) as error:
         raise damaged(address) from error
-    manifests = {name: getattr(header, name) for name in ("delta", "before", "whole", "whole_before")}
+    return PackIndex(address=address, body=body, header=with_address(header, address))
+
+
+def with_address(header: PackHeader, address: str) -> PackHeader:
+    manifests = {
+        "delta": header.delta,
+        "before": header.before,
+        "whole": header.whole,
+        "whole_before": header.whole_before,
+    }
     filled = {name: filled_in(entries, address) for name, entries in manifests.items() if entries is not None}
-    return PackIndex(address=address, body=body, header=header.model_copy(update=filled))
+    return header.model_copy(update=filled)
 
 
 def filled_in(entries: Manifest, address: str) -> Manifest:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-from adapters.workspaces.apply import Owner, place, set_modes
+from adapters.workspaces.apply import Owner, place, set_all_modes, split
 from adapters.workspaces.locks import in_thread
 from adapters.workspaces.packs import unpack
 from adapters.workspaces.snapshots import AT_ONCE, PackSnapshots, place_of
 from adapters.workspaces.tree import Tree
-from domain.snapshot import Entry, FileEntry, Manifest
+from domain.snapshot import Entry, FileEntry
 
 HOLE_BYTES = 64 * 1024
 """So much of nothing but zeros becomes a hole."""
@@ -22,7 +22,7 @@ async def restore(base: Path, manifest: Mapping[str, Entry], snapshots: PackSnap
     """Fills `base`, in which the roots stand empty, with the overlay form of `manifest`."""
     files = await in_thread(_place_all, base, manifest, owner)
     await write_files(base, files, snapshots, owner)
-    await in_thread(_set_all_modes, base, manifest)
+    await in_thread(set_all_modes, base, manifest)
 
 
 async def write_files(base: Path, files: Mapping[str, FileEntry], snapshots: PackSnapshots, owner: Owner) -> None:
@@ -47,15 +47,6 @@ async def write_files(base: Path, files: Mapping[str, FileEntry], snapshots: Pac
         raise failed.exceptions[0] from failed
 
 
-def split(manifest: Mapping[str, Entry]) -> dict[str, Manifest]:
-    """By root, with paths below it."""
-    roots: dict[str, Manifest] = {}
-    for path, entry in manifest.items():
-        root, _, below = path.partition("/")
-        roots.setdefault(root, {})[below] = entry
-    return roots
-
-
 def _place_all(base: Path, manifest: Mapping[str, Entry], owner: Owner) -> dict[str, FileEntry]:
     files: dict[str, FileEntry] = {}
     for root, entries in split(manifest).items():
@@ -67,12 +58,6 @@ def _place_all(base: Path, manifest: Mapping[str, Entry], owner: Owner) -> dict[
                 elif path:
                     place(tree, path, entry, owner)
     return files
-
-
-def _set_all_modes(base: Path, manifest: Mapping[str, Entry]) -> None:
-    for root, entries in split(manifest).items():
-        with Tree(base / root, unlock=True) as tree:
-            set_modes(tree, entries)
 
 
 def _write_from(

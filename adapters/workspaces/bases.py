@@ -1,0 +1,99 @@
+"""A base is brought to a committed snapshot: by the attempt that led to it, else from packs."""
+
+import errno
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from adapters.workspaces.apply import Owner, merge_attempt, set_all_modes
+from adapters.workspaces.layout import Mark, Place, generations
+from adapters.workspaces.locks import in_thread
+from adapters.workspaces.restore import restore, write_files
+from adapters.workspaces.snapshots import PackSnapshots
+from adapters.workspaces.tree import remove_path
+from domain.errors import Fenced, OutOfSpace, StorageUnavailable
+from domain.snapshot import FileEntry, Manifest, SnapshotRef
+
+
+class Bases:
+    """Every method wants the workspace's lock held alone."""
+
+    def __init__(self, snapshots: PackSnapshots, owner: Owner) -> None:
+        self._snapshots = snapshots
+        self._owner = owner
+
+    async def adopt(self, place: Place, wanted: Mark, target: SnapshotRef) -> bool:
+        """Takes over what an earlier generation left on this host, if it leads to `target`."""
+        found = await in_thread(generations, place.path.parent)
+        if not found:
+            return False
+        if found[-1] > int(place.path.name):
+            raise Fenced(f"A newer generation of the workspace in {place.path.parent.name} is open on this host.")
+        old = Place(place.path.with_name(str(found[-1])), self._owner)
+        mark = await in_thread(old.mark)
+        if mark is None or mark.base != wanted.base or not await self._bring_locally(old, mark, target):
+            return False
+        await in_thread(_take_over, old, place, wanted.model_copy(update={"snapshot": target}))
+        return True
+
+    async def bring(self, place: Place, mark: Mark, target: SnapshotRef) -> None:
+        if not await self._bring_locally(place, mark, target):
+            await self.make(place, mark, target)
+
+    async def make(self, place: Place, wanted: Mark, target: SnapshotRef) -> None:
+        """From packs alone. What stops it leaves a mark that stands nowhere, and it is made again."""
+        nowhere = Mark(base=wanted.base, base_path=wanted.base_path)
+        manifest = (await self._snapshots.standing(target)).manifest
+        await in_thread(place.make_base, nowhere)
+        await restore(place.base, manifest, self._snapshots, self._owner)
+        await in_thread(place.set_mark, nowhere.model_copy(update={"snapshot": target}))
+
+    async def _bring_locally(self, place: Place, mark: Mark, target: SnapshotRef) -> bool:
+        if mark.stands_at(target):
+            return True
+        if not mark.is_sound or target.pack is None:
+            return False
+        attempt = await in_thread(place.sealed_as, target)
+        if attempt is None or mark.applying not in (None, attempt.name):
+            return False
+        header = (await self._snapshots.pack(target.pack)).header
+        if header.parent != mark.snapshot:
+            return False
+        done = mark.model_copy(update={"snapshot": target, "applying": None})
+        missing = await in_thread(self._merge, place, mark, attempt, header.delta, done)
+        if missing:
+            files = {path: entry for path in missing if isinstance(entry := header.delta[path], FileEntry)}
+            await write_files(place.base, files, self._snapshots, self._owner)
+            await in_thread(_finish, place, header.delta, done)
+        return True
+
+    def _merge(self, place: Place, mark: Mark, attempt: Path, delta: Manifest, done: Mark) -> list[str]:
+        place.set_mark(mark.model_copy(update={"applying": attempt.name}))
+        missing = merge_attempt(attempt, place.base, delta, self._owner)
+        if not missing:
+            place.set_mark(done)
+            remove_path(attempt)
+        return missing
+
+
+def _finish(place: Place, delta: Manifest, done: Mark) -> None:
+    # Files written late opened directories that may have to be closed again.
+    set_all_modes(place.base, delta)
+    place.set_mark(done)
+
+
+def _take_over(old: Place, place: Place, mark: Mark) -> None:
+    if old.path != place.path:
+        old.path.rename(place.path)
+    place.set_mark(mark)
+
+
+@asynccontextmanager
+async def disk() -> AsyncGenerator[None]:
+    """The border to this host's file system."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise OutOfSpace(f"This host's disk is full: {error}", "Free some space, then resume the run.") from error
+        raise StorageUnavailable(f"This host's file system failed: {error}") from error

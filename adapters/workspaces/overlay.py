@@ -1,0 +1,163 @@
+"""Workspaces as overlays: a shared checkout, what this run changed over it, and one fresh layer per attempt."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from weakref import WeakValueDictionary
+
+from adapters.workspaces.bases import Bases, disk
+from adapters.workspaces.layout import (
+    Mark,
+    Place,
+    attempts_before,
+    dead_attempts,
+    make_directory,
+    make_passage,
+    workspace_path,
+)
+from adapters.workspaces.locks import SharedLock, held, in_thread
+from adapters.workspaces.scan import DeltaCaps
+from adapters.workspaces.seal import draft, store
+from adapters.workspaces.snapshots import PackSnapshots, bare
+from adapters.workspaces.tree import remove_path
+from domain.errors import Fenced
+from domain.ports.files import Blobs
+from domain.sandbox import HOME_PATH, WORKSPACE_PATH, OverlayMount
+from domain.snapshot import SnapshotRef
+from domain.workspace import ROOTS, AttemptLayers, BaseSpec, SealedAttempt, WorkspaceLease
+
+TARGETS = {"workspace": WORKSPACE_PATH, "home": HOME_PATH, "tmp": "/tmp"}  # noqa: S108 - a path inside the sandbox
+EMPTY = "empty"
+
+
+class OverlayWorkspaces:
+    """`home` is this worker's own. As root all that commands may write belongs to `agent_uid`."""
+
+    def __init__(self, home: Path, blobs: Blobs, agent_uid: int | None, caps: DeltaCaps | None = None) -> None:
+        self._home = home
+        self._blobs = blobs
+        self._owner = agent_uid
+        self._caps = caps or DeltaCaps()
+        self._snapshots = PackSnapshots(blobs)
+        self._bases = Bases(self._snapshots, agent_uid)
+        self._locks: WeakValueDictionary[str, SharedLock] = WeakValueDictionary()
+
+    async def open(self, lease: WorkspaceLease, base: BaseSpec, base_path: Path) -> tuple[SnapshotRef, bool]:
+        target = lease.snapshot or bare(base.commit or EMPTY)
+        async with self._alone(lease.workspace_id):
+            await in_thread(make_directory, self._home / EMPTY, 0o755, self._owner)
+            place, wanted = self._place(lease), Mark(base=base, base_path=str(base_path))
+            adopted = await self._bases.adopt(place, wanted, target)
+            if not adopted:
+                await self._bases.make(place, wanted, target)
+            await in_thread(place.remove_older)
+        return target, adopted
+
+    async def begin(self, lease: WorkspaceLease, call: str, attempt: int) -> AttemptLayers:
+        attempt_id = f"{call}.{attempt}"
+        async with self._at_committed(lease) as (place, mark, target):
+            known = (await self._snapshots.standing(target)).manifest
+            async with disk():
+                path = await in_thread(place.make_attempt, attempt_id, known)
+            return AttemptLayers(attempt_id=attempt_id, mounts=self._mounts(place, mark, path))
+
+    async def read_mounts(self, lease: WorkspaceLease) -> AttemptLayers:
+        async with self.reading(lease) as layers:
+            return layers
+
+    @asynccontextmanager
+    async def reading(self, lease: WorkspaceLease) -> AsyncGenerator[AttemptLayers]:
+        """The workspace as committed, read-only, and nothing is applied to it meanwhile."""
+        async with self._at_committed(lease) as (place, mark, _):
+            yield AttemptLayers(attempt_id="read", mounts=self._mounts(place, mark, None))
+
+    async def seal(self, lease: WorkspaceLease, layers: AttemptLayers) -> SealedAttempt:
+        async with self._lock(lease.workspace_id).shared(), disk():
+            place, mark, target = await in_thread(self._look, lease)
+            attempt = place.attempt(layers.attempt_id)
+            if not mark.stands_at(target) or not await in_thread(attempt.is_dir):
+                raise Fenced(f"The attempt {layers.attempt_id} of {lease.workspace_id} is no longer wanted here.")
+            standing = await self._snapshots.standing(target)
+            lowest = {root: self._lowest(mark, root) for root in ROOTS}
+            made = await in_thread(draft, attempt, lowest, standing, target, self._caps)
+            dropped = made.header.dropped
+            if made.pack is None:
+                return SealedAttempt(attempt_id=layers.attempt_id, snapshot=target, changed=0, dropped=dropped)
+            ref, index = await store(made, made.pack, self._blobs)
+            self._snapshots.remember(ref, made.standing, index)
+            await in_thread(place.seal, layers.attempt_id, ref, made.pack)
+        return SealedAttempt(attempt_id=layers.attempt_id, snapshot=ref, changed=made.changed, dropped=dropped)
+
+    async def apply(self, lease: WorkspaceLease, sealed: SealedAttempt) -> None:
+        async with self._alone(lease.workspace_id):
+            place, mark, _ = await in_thread(self._look, lease)
+            await self._bases.bring(place, mark, sealed.snapshot)
+            await in_thread(remove_path, place.attempt(sealed.attempt_id))
+
+    async def discard(self, workspace_id: str, call: str, before_attempt: int) -> None:
+        async with self._lock(workspace_id).shared(), disk():
+            workspace = workspace_path(self._home, workspace_id)
+            for path in await in_thread(attempts_before, workspace, call, before_attempt):
+                await in_thread(remove_path, path)
+
+    async def sweep(self) -> None:
+        async with disk():
+            for path in await in_thread(dead_attempts, self._home):
+                await in_thread(remove_path, path)
+
+    async def remove(self, workspace_id: str) -> None:
+        """Frees the disk; the workspace can be opened again from its snapshot."""
+        async with self._alone(workspace_id):
+            await in_thread(remove_path, workspace_path(self._home, workspace_id))
+
+    @asynccontextmanager
+    async def _at_committed(self, lease: WorkspaceLease) -> AsyncGenerator[tuple[Place, Mark, SnapshotRef]]:
+        """Holds the workspace's lock shared, its base at the committed snapshot."""
+        for _ in range(2):
+            async with self._lock(lease.workspace_id).shared():
+                place, mark, target = await in_thread(self._look, lease)
+                if mark.stands_at(target):
+                    yield place, mark, target
+                    return
+            async with self._alone(lease.workspace_id):
+                place, mark, target = await in_thread(self._look, lease)
+                await self._bases.bring(place, mark, target)
+        raise Fenced(f"Workspace {lease.workspace_id} has moved on from the snapshot {target.id}.")
+
+    @asynccontextmanager
+    async def _alone(self, workspace_id: str) -> AsyncGenerator[None]:
+        async with self._lock(workspace_id).alone(), disk():
+            workspace = workspace_path(self._home, workspace_id)
+            await in_thread(make_passage, (self._home, workspace), self._owner)
+            async with held(workspace / "lock"):
+                yield
+
+    def _lock(self, workspace_id: str) -> SharedLock:
+        lock = self._locks.get(workspace_id)
+        if lock is None:
+            lock = self._locks[workspace_id] = SharedLock()
+        return lock
+
+    def _place(self, lease: WorkspaceLease) -> Place:
+        return Place(workspace_path(self._home, lease.workspace_id) / str(lease.generation), self._owner)
+
+    def _look(self, lease: WorkspaceLease) -> tuple[Place, Mark, SnapshotRef]:
+        place = self._place(lease)
+        mark = place.mark()
+        if mark is None:
+            raise Fenced(f"Generation {lease.generation} of workspace {lease.workspace_id} is not open on this host.")
+        return place, mark, lease.snapshot or bare(mark.base.commit or EMPTY)
+
+    def _lowest(self, mark: Mark, root: str) -> Path:
+        return Path(mark.base_path) if root == "workspace" else self._home / EMPTY
+
+    def _mounts(self, place: Place, mark: Mark, attempt: Path | None) -> tuple[OverlayMount, ...]:
+        return tuple(
+            OverlayMount(
+                sources=(str(self._lowest(mark, root)), str(place.base / root)),
+                target=TARGETS[root],
+                upper=str(attempt / root / "up") if attempt else None,
+                work=str(attempt / root / "work") if attempt else None,
+            )
+            for root in ROOTS
+        )

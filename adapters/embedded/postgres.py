@@ -3,11 +3,9 @@
 import asyncio
 import errno
 import fcntl
-import hashlib
 import os
 import shutil
 import signal
-import tempfile
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -17,14 +15,14 @@ from urllib.parse import quote
 import psycopg
 
 from adapters.embedded.postgres_binaries import Account, reachable_binaries, server_account, server_version
-from adapters.embedded.postgres_files import PidFile, log_tail, processes_in
+from adapters.embedded.postgres_files import PidFile, log_tail, processes_in, socket_directory
 from domain.errors import OutOfSpace, PerdureError, StorageUnavailable
 
 _PORT = 5432
-_SOCKET_LIMIT = 90
-"""A socket's whole path must stay below 107 bytes."""
 _START_SECONDS = 180.0
 _STALE_SECONDS = 30.0
+_FIRST_BYTES = 64 * 1024**2
+_NOTHING_LEFT_BYTES = 1024**2
 _STALE = ("is another postmaster", "pre-existing shared memory block")
 _FIND_DATABASE, _MAKE_DATABASE = (
     (Path(__file__).parent / "sql" / f"{name}_database.sql").read_bytes() for name in ("find", "make")
@@ -53,6 +51,7 @@ class EmbeddedPostgres:
         self._settings = {**_SETTINGS, **(settings or {})}
         self._child: asyncio.subprocess.Process | None = None
         self._adopted: int | None = None
+        self._socket = self.directory / "socket"
         self.dsn = ""
 
     @property
@@ -88,6 +87,8 @@ class EmbeddedPostgres:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.wait(), grace_seconds)
         self._child = self._adopted = None
+        with suppress(OSError):
+            self._socket.rmdir()
 
     @asynccontextmanager
     async def _alone(self, account: Account) -> AsyncGenerator[None]:
@@ -114,6 +115,7 @@ class EmbeddedPostgres:
                 return None
             if found.ready and await _answers(_dsn(found.socket)):
                 self._child, self._adopted = None, found.pid
+                self._socket = found.socket
                 self.dsn = _dsn(found.socket)
                 return self.dsn
             await asyncio.sleep(0.02)
@@ -125,7 +127,7 @@ class EmbeddedPostgres:
             await self._initialise(account, programs)
         self._check_version()
         self._adopted = None
-        socket = _socket_directory(self.directory, account)
+        socket = self._socket = socket_directory(self.directory, account)
         settings = {**self._settings, "unix_socket_directories": str(socket)}
         argv = [str(programs / "postgres"), "-D", str(self._data)]
         argv += [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
@@ -138,11 +140,13 @@ class EmbeddedPostgres:
                 return self.dsn
             said = log_tail(self._log, self._log_start)
             if not any(sign in said.lower() for sign in _STALE) or time.monotonic() > deadline:
-                raise _refused(said or "it ended without a word")
+                raise self._refusal(said)
             await asyncio.sleep(0.1)
 
     async def _initialise(self, account: Account, programs: Path) -> None:
         """Under another name first, so that a start that was cut short leaves nothing that looks whole."""
+        if (free := shutil.disk_usage(self.directory).free) < _FIRST_BYTES:
+            raise _refused(f"a new database needs {_FIRST_BYTES >> 20} MB, and {free >> 20} MB are free", full=True)
         fresh = self.directory / "data.new"
         await asyncio.to_thread(shutil.rmtree, fresh, ignore_errors=True)
         account.owns(fresh)
@@ -150,7 +154,7 @@ class EmbeddedPostgres:
         argv += ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-instructions"]
         process = await self._spawn(account.becoming(argv))
         if await process.wait() != 0:
-            raise _refused(log_tail(self._log, self._log_start))
+            raise self._refusal(log_tail(self._log, self._log_start))
         fresh.rename(self._data)
 
     async def _spawn(self, argv: list[str]) -> asyncio.subprocess.Process:
@@ -175,6 +179,11 @@ class EmbeddedPostgres:
             await asyncio.sleep(0.005)
         await self.stop(grace_seconds=5.0)
         return False
+
+    def _refusal(self, said: str) -> PerdureError:
+        """On a full disk the server cannot even write down that the disk is full."""
+        full = shutil.disk_usage(self.directory).free < _NOTHING_LEFT_BYTES
+        return _refused(said or ("No space left on device" if full else "it ended without a word"), full)
 
     def _check_version(self) -> None:
         made_by = (self._data / "PG_VERSION").read_text().strip()
@@ -210,24 +219,6 @@ async def _answers(dsn: str) -> bool:
 
 def _dsn(socket: Path) -> str:
     return f"postgresql://perdure@/perdure?host={quote(str(socket), safe='')}&port={_PORT}"
-
-
-def _socket_directory(directory: Path, account: Account) -> Path:
-    """Beside the data where the path is short enough, else a short one that nobody else can have made."""
-    path = directory / "socket"
-    if len(os.fsencode(path)) <= _SOCKET_LIMIT:
-        account.owns(path)
-        return path
-    owner = os.geteuid() if account.uid is None else account.uid
-    path = Path(f"/tmp/perdure-{owner}-{hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]}")  # noqa: S108  checked
-    with suppress(FileExistsError):
-        path.mkdir(mode=0o700)
-        account.owns(path)
-    found = path.lstat()
-    if path.is_symlink() or found.st_uid != owner or found.st_mode & 0o077:
-        path = Path(tempfile.mkdtemp(prefix="perdure-", dir="/tmp"))
-        account.owns(path)
-    return path
 
 
 def _refused(said: str, full: bool = False) -> PerdureError:

@@ -1,11 +1,18 @@
 """What a Postgres server leaves in its files about itself."""
 
+import hashlib
 import os
+import tempfile
 from collections.abc import Set
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapters.embedded.postgres_binaries import Account
+
 _PROC = Path("/proc")
+_SOCKET_LIMIT = 90
+"""A socket's whole path must stay below 107 bytes."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,24 @@ def log_tail(path: Path, start: int, last_bytes: int = 4000) -> str:
     with path.open("rb") as log:
         log.seek(max(start, log.seek(0, os.SEEK_END) - last_bytes))
         return log.read().decode(errors="replace").strip()
+
+
+def socket_directory(directory: Path, account: Account) -> Path:
+    """Beside the data where the path is short enough, else a short one that nobody else can have made."""
+    path = directory / "socket"
+    if len(os.fsencode(path)) <= _SOCKET_LIMIT:
+        account.owns(path)
+        return path
+    owner = os.geteuid() if account.uid is None else account.uid
+    path = Path(f"/tmp/perdure-{owner}-{hashlib.sha256(os.fsencode(directory)).hexdigest()[:12]}")  # noqa: S108  checked
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+        account.owns(path)
+    found = path.lstat()
+    if path.is_symlink() or found.st_uid != owner or found.st_mode & 0o077:
+        path = Path(tempfile.mkdtemp(prefix="perdure-", dir="/tmp"))
+        account.owns(path)
+    return path
 
 
 def _works_in(entry: Path, wanted: str) -> bool:

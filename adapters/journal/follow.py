@@ -71,7 +71,7 @@ class Following:
 
 
 def _payloads(delta: LiveDelta) -> list[str]:
-    """The delta in pieces that fit, each after the run's id."""
+    """The delta in pieces that fit, each after the run's id and a number: equal announcements are made only once."""
     starts = range(0, len(delta.text), _PIECE_CHARACTERS) or (0,)
     pieces = (delta.model_copy(update={"text": delta.text[at : at + _PIECE_CHARACTERS]}) for at in starts)
-    return [f"{delta.run_id} {piece.model_dump_json()}" for piece in pieces]
+    return [f"{delta.run_id} {number} {piece.model_dump_json()}" for number, piece in enumerate(pieces)]

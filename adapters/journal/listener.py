@@ -91,7 +91,7 @@ class Listener:
                 follower.wake()
 
     def _hand_out(self, announced: psycopg.Notify) -> None:
-        run_id, _, delta = announced.payload.partition(" ")
+        run_id, *rest = announced.payload.split(" ", 2)
         followers = self._followers.get(run_id)
         if not followers:
             return
@@ -99,6 +99,6 @@ class Listener:
             for follower in followers:
                 follower.wake()
         else:
-            heard = LiveDelta.model_validate_json(delta)
+            heard = LiveDelta.model_validate_json(rest[1])
             for follower in followers:
                 follower.hear(heard)

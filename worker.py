@@ -26,7 +26,7 @@ from activities.tool import ToolActivities
 from activities.workspace import WorkspaceActivities
 from adapters.blobs import ObjectBlobs
 from adapters.instances import Instance, host_id, tokens
-from adapters.journal import PostgresJournal
+from adapters.journal.postgres import PostgresJournal
 from adapters.models import ProviderModels
 from adapters.outputs import HostOutputs
 from adapters.prompts import FilePrompts
@@ -34,7 +34,8 @@ from adapters.repositories import make_repositories
 from adapters.sandboxes import make_sandbox
 from adapters.settings import Settings, host_name, load_settings
 from adapters.temporal import connect, ensure_search_attributes, fail_dead_task
-from adapters.workspaces import OverlayWorkspaces, PackSnapshots
+from adapters.workspaces.overlay import OverlayWorkspaces
+from adapters.workspaces.snapshots import PackSnapshots
 from domain.errors import InvalidRequest, PerdureError
 from workflows.agent import AgentWorkflow
 from workflows.options import host_queue

@@ -1,5 +1,7 @@
 """How far a run may go."""
 
+from collections.abc import Mapping
+
 from pydantic import Field
 
 from domain.value import Value
@@ -49,3 +51,10 @@ def nearly_reached(limits: Limits, spent: Spent) -> bool:
         spent.seconds / limits.seconds if limits.seconds else 0,
     ]
     return reached(limits, spent, reserve_turns=1) is not None or max(used) >= 0.9
+
+
+def raised(limits: Limits, name: str, edited: Mapping[str, object] | None) -> Limits:
+    """The limits as a person set them, or the one that was reached doubled where they only said yes."""
+    if edited:
+        return Limits.model_validate(limits.model_dump() | dict(edited))
+    return limits.model_copy(update={name: getattr(limits, name) * 2})

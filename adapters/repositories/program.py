@@ -69,7 +69,9 @@ async def run_git(call: GitCall) -> GitResult:
 
 
 async def _start(call: GitCall) -> asyncio.subprocess.Process:
+    # The umask by a shell, since not every event loop can set it; what the agent's user reads must be readable.
     return await asyncio.create_subprocess_exec(
+        *("sh", "-c", 'umask 022; exec "$@"', "sh"),
         "git",
         f"--git-dir={call.git_dir}",
         *options(),
@@ -80,7 +82,6 @@ async def _start(call: GitCall) -> asyncio.subprocess.Process:
         stdout=call.output_file or asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
-        umask=0o022,
     )
 
 

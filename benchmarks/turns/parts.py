@@ -15,8 +15,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from adapters.blobs import ObjectBlobs
 from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.temporal import EmbeddedTemporal
-from adapters.journal import PostgresJournal
 from adapters.journal.migrate import migrate
+from adapters.journal.postgres import PostgresJournal
 from adapters.settings import DEFAULT_AGENT_UID
 from benchmarks.turns.processes import Watched
 

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Self, cast
 
 import zstandard
 from pydantic import ValidationError
@@ -168,12 +168,27 @@ def filled_in(entries: Manifest, address: str) -> Manifest:
     }
 
 
-def unpack(source: IO[bytes], offset: int, address: str) -> Iterator[bytes]:
-    """The content of the frame at `offset`, in chunks, checked against its hash at the end."""
-    source.seek(offset)
+class _Section:
+    """One frame of a source: zstandard's reader would go on into the next."""
+
+    def __init__(self, source: IO[bytes], offset: int, length: int) -> None:
+        source.seek(offset)
+        self._source = source
+        self._left = length
+
+    def read(self, size: int) -> bytes:
+        chunk = self._source.read(min(size, self._left))
+        self._left -= len(chunk)
+        return chunk
+
+
+def unpack(source: IO[bytes], offset: int, length: int, address: str) -> Iterator[bytes]:
+    """The content of one frame, in chunks, checked against its hash at the end."""
     digest = hashlib.sha256()
+    section = _Section(source, offset, length)
     try:
-        with zstandard.ZstdDecompressor().stream_reader(source, closefd=False) as stream:
+        # The reader asks for no more than `read`; its stub asks for a whole file.
+        with zstandard.ZstdDecompressor().stream_reader(cast("IO[bytes]", section), closefd=False) as stream:
             while chunk := stream.read(CHUNK_BYTES):
                 digest.update(chunk)
                 yield chunk
@@ -184,7 +199,7 @@ def unpack(source: IO[bytes], offset: int, address: str) -> Iterator[bytes]:
 
 
 def unpack_bytes(frame: bytes, address: str) -> bytes:
-    return b"".join(unpack(io.BytesIO(frame), 0, address))
+    return b"".join(unpack(io.BytesIO(frame), 0, len(frame), address))
 
 
 def read_whole(descriptor: int, size: int) -> bytes:

@@ -36,8 +36,8 @@ async def write_files(base: Path, files: Mapping[str, FileEntry], snapshots: Pac
         async with limit:
             source, start = await snapshots.source(address, [files[path] for path in paths], base)
             index = await snapshots.pack(address)
-            offsets = {path: place_of(index, files[path])[0] - start for path in paths}
-            await in_thread(_write_from, base, source, offsets, files, owner)
+            frames = {path: place_of(index, files[path]) for path in paths}
+            await in_thread(_write_from, base, source, start, frames, files, owner)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -61,13 +61,18 @@ def _place_all(base: Path, manifest: Mapping[str, Entry], owner: Owner) -> dict[
 
 
 def _write_from(
-    base: Path, source: IO[bytes], offsets: Mapping[str, int], files: Mapping[str, FileEntry], owner: Owner
+    base: Path,
+    source: IO[bytes],
+    start: int,
+    frames: Mapping[str, tuple[int, int]],
+    files: Mapping[str, FileEntry],
+    owner: Owner,
 ) -> None:
     with source, Tree(base, unlock=True) as tree:
-        for path in sorted(offsets):
-            entry = files[path]
+        for path in sorted(frames):
+            offset, length = frames[path]
             above, name = tree.parent(path)
-            write_file(above, name, entry, unpack(source, offsets[path], entry.hash), owner)
+            write_file(above, name, files[path], unpack(source, offset - start, length, files[path].hash), owner)
 
 
 def write_file(above: int, name: str, entry: FileEntry, content: Iterator[bytes], owner: Owner) -> None:

@@ -1,13 +1,21 @@
 """What a tool is: a name, a pydantic class of arguments and a function."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+from pydantic import ConfigDict
 
 from domain.approval import Plan
 from domain.sandbox import CommandResult
 from domain.tool import ToolDefinition, ToolResult
 from domain.value import Value
+
+
+class Arguments(Value):
+    """The docstring under a field is the description that the language model reads."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 @dataclass(frozen=True)
@@ -58,11 +66,16 @@ class ToolContext(Protocol):
         ...
 
 
-class Tool(Protocol):
+@dataclass(frozen=True)
+class Tool:
     """`run` raises ModelMistake where the arguments, though well formed, cannot be acted on."""
 
     definition: ToolDefinition
     description: str
-    arguments: type[Value]
+    arguments: type[Arguments]
+    run: Callable[[Any, ToolContext], Awaitable[ToolOutcome]]
 
-    async def run(self, arguments: Any, context: ToolContext) -> ToolOutcome: ...
+
+def said(text: str, *, is_error: bool = False) -> ToolOutcome:
+    """An outcome that is only something to read."""
+    return ToolOutcome(ToolResult(text=text, is_error=is_error))

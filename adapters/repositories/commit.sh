@@ -8,7 +8,9 @@ prepare() {
   cat >"$scratch/body"
   export GIT_DIR="$scratch/git"
   git init --quiet --bare --template= --object-format="$form"
-  mkdir -p "$scratch/git/objects/info"
+  mkdir -p "$scratch/git/objects/info" "$scratch/git/info"
+  # Caches are nobody's work, also where a repository forgot to ignore them; what it tracks is not concerned.
+  printf '%s\n' __pycache__/ '*.pyc' .pytest_cache/ .ruff_cache/ .mypy_cache/ >"$scratch/git/info/exclude"
   [ ! -d /mirror/objects ] || echo /mirror/objects >"$scratch/git/objects/info/alternates"
   git config core.bare false
   cat >>"$scratch/git/config" <<'CONFIG'

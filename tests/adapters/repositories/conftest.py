@@ -36,6 +36,13 @@ def place() -> Generator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="perdure-test-"))
     directory.chmod(0o711)
     yield directory
+    remove(directory)
+
+
+def remove(directory: Path) -> None:
+    """The kernel leaves a directory of mode 000 in the work directory of an overlay."""
+    for work in directory.glob("work/work"):
+        work.chmod(0o700)
     shutil.rmtree(directory)
 
 

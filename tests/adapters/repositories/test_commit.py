@@ -44,6 +44,24 @@ async def test_the_commit_is_exactly_what_the_spec_says(work: Work, source: Path
     )
 
 
+async def test_caches_stay_out_also_where_nothing_ignores_them_but_tracked_ones_do_not(
+    work: Work, source: Path
+) -> None:
+    commit_files(source, {"kept/__pycache__/tracked.pyc": b"1"})
+    await opened(work, source)
+    await work.run(
+        "mkdir __pycache__ .pytest_cache; touch __pycache__/x .pytest_cache/x src/y.pyc\n"
+        "echo 2 >kept/__pycache__/tracked.pyc"
+    )
+    result = await work.commit(SPEC)
+    commit = result.report.decode().split()[0]
+    listed(work, commit, work.pack)
+    assert (
+        git(work.place / "reader", "diff-tree", "-r", "--name-only", work.base.commit, commit)
+        == "kept/__pycache__/tracked.pyc"
+    )
+
+
 async def test_the_same_work_makes_the_same_commit_each_time(work: Work, source: Path) -> None:
     await opened(work, source)
     await work.run("echo more >>README.md")

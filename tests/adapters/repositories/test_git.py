@@ -11,6 +11,7 @@ from domain.errors import RepositoryRefused
 from domain.repository import RepositorySpec
 from tests.adapters.repositories.conftest import SPEC, Make, Work
 from tests.fixtures.git_server import GitServer, git
+from tests.fixtures.sample_library import SampleLibrary
 
 HOOKS = ("pre-receive", "update", "post-receive", "post-update", "proc-receive", "reference-transaction", "pre-push")
 PROGRAMS = """
@@ -197,3 +198,28 @@ async def test_root_reads_a_repository_of_somebody_else(repositories: GitReposit
 
 def _below(path: Path) -> list[Path]:
     return list(path.rglob("*"))
+
+
+async def test_a_real_library_is_mended_and_its_branch_is_pushed(
+    work: Work, server: GitServer, sample_library: SampleLibrary
+) -> None:
+    bare = server.add("parse.git", sample_library.path)
+    await work.open(RepositorySpec(url=server.url("parse.git")))
+    test = f"cat >{sample_library.test_file} <<'END'\n{sample_library.test}END\n"
+    export = f"export {' '.join(f'{name}={value!r}' for name, value in work.sandbox.environment.items())}\n"
+    verify = export + sample_library.verify
+    await work.run(f"{test}{verify}", exit_code=1)
+    await work.run(f"{export}python - <<'END'\n{_edit(sample_library)}END\n")
+    assert "passed" in await work.run(verify)
+    done = await work.publish(SPEC)
+    await work.repositories.push(work.base, done)
+    changed = git(bare, "diff", "--name-only", "main", SPEC.branch).split()
+    assert changed == [sample_library.file, sample_library.test_file]
+    assert (done.files, done.removed) == (2, 1)
+
+
+def _edit(library: SampleLibrary) -> str:
+    return (
+        f"from pathlib import Path\nfile, old, new = Path({library.file!r}), {library.broken!r}, {library.mended!r}\n"
+        "text = file.read_text()\nassert text.count(old) == 1\nfile.write_text(text.replace(old, new))\n"
+    )

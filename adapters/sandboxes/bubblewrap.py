@@ -9,7 +9,7 @@ from pathlib import Path
 
 from adapters.sandboxes.binary import find_bwrap, require_reach
 from adapters.sandboxes.cgroups import Cgroups, find_cgroups
-from adapters.sandboxes.child import Child, gate
+from adapters.sandboxes.child import Child, Start, gate
 from adapters.sandboxes.conduct import Show, conduct, not_startable
 from adapters.sandboxes.limits import limit_text
 from adapters.sandboxes.names import Names, plain
@@ -98,30 +98,36 @@ class BubblewrapSandbox:
     async def _run_on(self, ground: Ground, command: Command, on_output: Show | None = None) -> CommandResult:
         with self._names.running(command.name) as running:
             cage = Namespaces(command.limits, running.name, ground.cgroups)
-            child = self._start(command, running.marker, ground, cage)
+            try:
+                child = self._start(command, running.marker, ground, cage)
+            except BaseException:
+                cage.abandon()
+                raise
+            cage.hold(child)
             return await conduct(child, cage, command, on_output, running.stopped)
 
     def _start(self, command: Command, marker: str, ground: Ground, cage: Namespaces) -> Child:
         variables = [word for item in command.environment.items() for word in ("--setenv", *item)]
+        mounts = mount_arguments(command.mounts)
         seccomp = memory_file("seccomp", ground.system_calls)
         options = (
             *("--seccomp", str(seccomp), "--info-fd", str(cage.info_fd)),
-            *(*ground.arguments, *mount_arguments(command.mounts), "--remount-ro", "/"),
+            *(*ground.arguments, *mounts, "--remount-ro", "/"),
             *("--chdir", command.cwd, "--clearenv", *variables),
         )
         # In a file, not in the arguments: the first process's can be read inside, and tell of the host.
         fds = [seccomp, cage.info_fd, memory_file("options", "".join(f"{word}\0" for word in options).encode())]
         bounded = ground.cgroups is not None and ground.cgroups.bounds("memory")
         text = gate(command, limit_text(command.limits, memory=not bounded))
-        argv = [str(ground.bwrap), "--args", str(fds[2]), "--", "/bin/sh", "-c", text, marker]
+        argv = ["bwrap", "--args", str(fds[2]), "--", "/bin/sh", "-c", text, marker]
         try:
-            cage.child = Child([*argv, *command.argv], command, user=self.agent_uid, pass_fds=fds)
+            start = Start([*argv, *command.argv], self.agent_uid, path=str(ground.bwrap), pass_fds=fds)
+            return Child(start, command)
         except (ValueError, OSError) as error:
             raise not_startable(error) from error
         finally:
             for fd in fds:
                 os.close(fd)
-        return cage.child
 
     async def kill(self, name_prefix: str) -> None:
         await self._names.stop(name_prefix)

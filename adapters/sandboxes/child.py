@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass, field
 
 from adapters.sandboxes.output import Live, Output
 from adapters.sandboxes.pipes import Reader, Writer, until_dead
@@ -34,42 +34,38 @@ def gate(command: Command, limits: str) -> str:
     return f'umask 022; {limits}; echo r; IFS= read -r _ || exit 125; {forget}exec {streams}{deadline} "$@"'
 
 
-def _spawn(
-    argv: Sequence[str],
-    user: int | None,
-    cwd: str,
-    environment: Mapping[str, str],
-    pass_fds: Sequence[int],
-    streams: Streams,
-) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        argv,
-        stdin=streams[0],
-        stdout=streams[1],
-        stderr=streams[2],
-        cwd=cwd,
-        env=environment,
-        user=user,
-        group=user,
-        extra_groups=None if user is None else [],
-        pass_fds=pass_fds,
-        start_new_session=True,
-    )
+@dataclass(frozen=True)
+class Start:
+    """How the first process is started. `path` is the program where `argv[0]` should not tell it."""
+
+    argv: Sequence[str]
+    user: int | None
+    path: str | None = None
+    cwd: str = "/"
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    pass_fds: Sequence[int] = ()
+
+    def spawn(self, streams: Streams) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self.argv,
+            executable=self.path,
+            stdin=streams[0],
+            stdout=streams[1],
+            stderr=streams[2],
+            cwd=self.cwd,
+            env=self.environment,
+            user=self.user,
+            group=self.user,
+            extra_groups=None if self.user is None else [],
+            pass_fds=self.pass_fds,
+            start_new_session=True,
+        )
 
 
 class Child:
     """Started at once, by the thread of the event loop: the kernel ties a parent-death signal to the thread."""
 
-    def __init__(
-        self,
-        argv: Sequence[str],
-        command: Command,
-        *,
-        user: int | None,
-        cwd: str = "/",
-        environment: Mapping[str, str] | None = None,
-        pass_fds: Sequence[int] = (),
-    ) -> None:
+    def __init__(self, start: Start, command: Command) -> None:
         self.over_limit = asyncio.Event()
         self.limit = command.limits.output_bytes
         self._ready: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -78,14 +74,14 @@ class Child:
         self.output = Output(command.keep_bytes, self.limit, command.output_path)
         self.error = Output(command.keep_bytes, self.limit)
         self.report = bytearray()
-        self._streams(command, partial(_spawn, argv, user, cwd, environment or {}, pass_fds))
+        self._connect(start, command)
 
-    def _streams(self, command: Command, spawn: Callable[[Streams], subprocess.Popen[bytes]]) -> None:
+    def _connect(self, start: Start, command: Command) -> None:
         apart = command.report or command.split_error
         ends = [os.pipe() for _ in range(3 if apart else 2)]
         theirs = (ends[0][0], ends[1][1], ends[-1][1])
         try:
-            self._process = spawn(theirs)
+            self._process = start.spawn(theirs)
         except BaseException:
             for fd in (fd for pair in ends for fd in pair):
                 os.close(fd)

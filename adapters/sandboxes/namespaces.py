@@ -19,17 +19,20 @@ class Namespaces:
 
     def __init__(self, limits: SandboxLimits, name: str, cgroups: Cgroups | None) -> None:
         self.out_of_memory = False
-        self.child: Child | None = None
+        self._child: Child | None = None
         self._limits = limits
         self._name = name
         self._cgroups = cgroups
         self._cgroup: Cgroup | None = None
         self._awake: asyncio.Future[None] | None = None
-        if cgroups is not None:
-            self._awake = asyncio.get_running_loop().run_in_executor(None, cgroups.wake)
         self._init: int | None = None
         self._said, self.info_fd = os.pipe()
         os.set_blocking(self._said, False)
+
+    def hold(self, child: Child) -> None:
+        self._child = child
+        if self._cgroups is not None:
+            self._awake = asyncio.get_running_loop().run_in_executor(None, self._cgroups.wake)
 
     async def close_in(self) -> None:
         try:
@@ -42,6 +45,10 @@ class Namespaces:
                 self._cgroup.join(inner)
         except (OSError, ValueError) as error:
             raise SandboxUnavailable(f"The sandbox could not be closed in: {error}") from error
+
+    def abandon(self) -> None:
+        """Where nothing was started."""
+        os.close(self._said)
 
     def _first_process(self) -> int:
         return int(json.loads(os.read(self._said, 4096))["child-pid"])
@@ -57,8 +64,10 @@ class Namespaces:
                 signal.pidfd_send_signal(self._init, signal.SIGKILL)
             await until_dead(self._init)
             os.close(self._init)
-        elif self.child is not None:
-            self.child.kill()
+        elif self._child is not None:
+            self._child.kill()
+        if self._awake is not None:
+            await self._awake
         if self._cgroup is not None:
             self.out_of_memory = self._cgroup.out_of_memory()
             await self._cgroup.remove()

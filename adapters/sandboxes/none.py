@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from adapters.sandboxes.binary import require_reach
 from adapters.sandboxes.cgroups import Cgroup, Cgroups, find_cgroups
-from adapters.sandboxes.child import Child, gate
+from adapters.sandboxes.child import Child, Start, gate
 from adapters.sandboxes.conduct import Show, conduct, missing_directory, not_startable
 from adapters.sandboxes.limits import limit_text
 from adapters.sandboxes.names import Names, plain
@@ -104,7 +104,8 @@ class NoSandbox:
             text = gate(command, limit_text(command.limits, memory=self._cgroups is None))
             argv = ["/bin/sh", "-c", text, running.marker, *command.argv]
             try:
-                tree.child = Child(argv, command, user=self.agent_uid, cwd=str(cwd), environment=command.environment)
+                start = Start(argv, self.agent_uid, cwd=str(cwd), environment=command.environment)
+                tree.child = Child(start, command)
             except (NotADirectoryError, FileNotFoundError, PermissionError):
                 return missing_directory(command)
             except (ValueError, OSError) as error:

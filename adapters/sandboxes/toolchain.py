@@ -35,6 +35,7 @@ from pytest import main
 if __name__ == "__main__":
     sys.exit(main())
 """
+COVERED = ("/tmp", "/workspace", HOME_PATH, "/proc", "/dev", "/run")  # noqa: S108  names, not files of ours
 BESIDE = b"$ORIGIN/../lib"
 
 
@@ -53,6 +54,12 @@ class Toolchain:
             raise SandboxRefused(
                 f"Toolchain directories that are not there: {', '.join(missing)}.",
                 "Correct PERDURE_TOOLCHAIN, or leave it empty for the toolchain that Perdure makes.",
+            )
+        hidden = [path for path in named if any(Path(path).is_relative_to(place) for place in COVERED)]
+        if hidden:
+            raise SandboxRefused(
+                f"Toolchain directories in places that commands see as their own: {', '.join(hidden)}.",
+                f"Move them out of {', '.join(COVERED)}, for instance below /opt.",
             )
         return cls(tuple((path, path) for path in named))
 

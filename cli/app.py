@@ -8,6 +8,7 @@ import typer
 
 from cli.access import Given
 from cli.approvals import approve, reject
+from cli.demo import demo
 from cli.outcome import EXIT_CODES, Outcome, complain, outcome_of
 from cli.run import cancel, pause, resume, run, say, watch
 from cli.show import apply, diff, ls, show
@@ -33,7 +34,7 @@ def _root(
     context.obj = Given(api=api, token=token)
 
 
-for command in (up, run, ls, show, watch, diff, approve, reject, say, pause, resume, cancel, apply):
+for command in (up, run, ls, show, watch, diff, approve, reject, say, pause, resume, cancel, apply, demo):
     app.command()(command)
 
 

@@ -42,6 +42,11 @@ class Home:
         self._lock = lock
         self._write_lock({"pid": os.getpid()})
 
+    def unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
     def announce(self, answers: dict[str, str]) -> None:
         """Tells other commands where the stack is, and the next `up` who holds the lock."""
         self._write_lock({"pid": os.getpid(), "api": answers["api"]})

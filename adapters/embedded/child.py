@@ -39,7 +39,7 @@ class Child:
                 env=dict(environment),
                 cwd=cwd,
                 start_new_session=True,
-                preexec_fn=lambda: _die_with(parent),
+                preexec_fn=lambda: die_with(parent),
             )
         return cls(process, log_path, log_start)
 
@@ -89,7 +89,8 @@ def _open_log(path: Path) -> BinaryIO:
     return path.open("ab")
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
+    """To be called between fork and exec: the process is killed when the thread that forked it ends."""
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     # The parent may have died before the kernel was told.

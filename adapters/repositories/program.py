@@ -105,7 +105,8 @@ async def _read_end(stream: asyncio.StreamReader | None) -> bytes:
 async def _feed(stream: asyncio.StreamWriter | None, content: bytes | IO[bytes]) -> None:
     if stream is None or not isinstance(content, bytes):
         return
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+    # RuntimeError is uvloop's word for a pipe whose reader, here a git that was done at once, is gone.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError, RuntimeError):
         stream.write(content)
         await stream.drain()
     stream.close()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.panel import Panel
+from rich.rule import Rule
 from rich.syntax import Syntax
 
 from adapters.embedded.child import die_with
@@ -120,8 +120,9 @@ class Demonstration:
         lines += [f"spent     {found['turn']} turns, ${found['cost_usd']:.4f}; {self._seconds():.1f} s in all"]
         lines += [f"API       {found['links']['self']}", f"Temporal  {found['links']['temporal_ui']}"]
         title = f"The run is {found['status']}: no tested branch" if amiss else "Done: a tested branch"
-        panel = Panel(plain("\n".join(lines)), title=title, border_style="red" if amiss else "green", expand=False)
-        self.console.print(panel, soft_wrap=True)
+        # No frame around it: links must stay whole, however narrow the terminal is.
+        self.console.print(Rule(title, style="red" if amiss else "green"))
+        self.console.print(plain("\n".join(lines)), soft_wrap=True, markup=False)
         return Outcome.FAILED if amiss else Outcome.DONE
 
     def _stay_or_tell(self, home: Path) -> None:
@@ -135,7 +136,7 @@ class Demonstration:
         self._say(f"The same run again: `{program} up --home {home}`, then `PERDURE_HOME={home} {program} show`.")
 
     def _at_terminal(self) -> bool:
-        return sys.stdin.isatty() and bool(self.console.is_terminal)
+        return bool(sys.stdin.isatty() and self.console.is_terminal)
 
     def _seconds(self) -> float:
         return time.monotonic() - self.began

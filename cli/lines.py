@@ -8,7 +8,6 @@ from rich.text import Text
 
 Json = dict[str, Any]
 _WIDTH = 160
-_FIRST_LINE_TOOLS = ("read", "list", "search", "propose_plan", "finish")
 
 
 def plain(text: object) -> str:
@@ -29,6 +28,7 @@ class EventLines:
 
     def __init__(self) -> None:
         self.cost_usd = 0.0
+        self._started: set[str] = set()
 
     def lines(self, event: Json) -> list[Text]:
         made: Callable[[Json], list[Text]] | None = getattr(self, f"_{event['type']}", None)
@@ -57,8 +57,9 @@ class EventLines:
         return [_bad(f"the provider did not answer: {one_line(event['reason'])}; again at {event['until']}")]
 
     def _tool_started(self, event: Json) -> list[Text]:
+        self._started.add(event["call"])
         attempt = f" (attempt {event['attempt']})" if event["attempt"] > 1 else ""
-        return [Text.assemble("  → ", (event["name"], "bold cyan"), f" {one_line(event['subject'])}{attempt}")]
+        return [_call(event, attempt)]
 
     def _tool_redone(self, event: Json) -> list[Text]:
         return [Text(f"  ↻ {event['call']} was in doubt: undone, and made again", style="yellow")]
@@ -66,11 +67,13 @@ class EventLines:
     def _tool_returned(self, event: Json) -> list[Text]:
         result = event["result"]
         failed = result["is_error"] or result["exit_code"] not in (None, 0)
-        shown = one_line(result["text"], last=event["name"] not in _FIRST_LINE_TOOLS)
+        shown = one_line(result["text"], last=event["name"] == "bash" or event["call"].startswith("verify/"))
         facts = [f"exit {result['exit_code']}"] if result["exit_code"] is not None else []
         facts += [f"{event['changed']} changed"] if event["changed"] else []
         tail = f"  ({', '.join(facts)})" if facts else ""
-        return [Text.assemble("    ", ("✗ ", "red") if failed else ("✓ ", "green"), (shown, "dim"), (tail, "dim"))]
+        line = Text.assemble("    ", ("✗ ", "red") if failed else ("✓ ", "green"), (shown, "dim"), (tail, "dim"))
+        # Reads are recorded only when they have returned.
+        return [line] if event["call"] in self._started else [_call(event), line]
 
     def _note_added(self, event: Json) -> list[Text]:
         return [Text(f"  Perdure tells the model: {one_line(event['text'])}", style="yellow")]
@@ -124,6 +127,10 @@ def plan_lines(plan: Json) -> list[Text]:
         lines += [Text(f"     {line}", style="dim") for line in plain(step["detail"]).splitlines()]
     lines.extend(Text(f"  risk: {plain(risk)}", style="yellow") for risk in plan["risks"])
     return lines
+
+
+def _call(event: Json, attempt: str = "") -> Text:
+    return Text.assemble("  → ", (plain(event["name"]), "bold cyan"), f" {one_line(event['subject'])}{attempt}")
 
 
 def _said(what: str, text: str) -> Text:

@@ -8,7 +8,7 @@ from pathlib import Path
 from adapters.workspaces.before import BeforeScan
 from adapters.workspaces.packs import PackWriter
 from adapters.workspaces.snapshots import Standing
-from adapters.workspaces.tree import OWNER, Tree, is_opaque, is_whiteout, make_whiteout, strip_marks, unlock
+from adapters.workspaces.tree import OPAQUE, OWNER, Tree, is_opaque, is_whiteout, make_whiteout, strip_marks, unlock
 from domain.errors import OutOfSpace
 from domain.snapshot import DeletedEntry, DirectoryEntry, Entry, FileEntry, LinkEntry, Manifest
 from domain.value import Value
@@ -94,12 +94,12 @@ class _RootScan:
         found = os.fstat(folder)
         # A root that its owner may not enter would keep every later command from starting.
         mode = self._upper.mode(path) | (0 if path else OWNER)
-        opaque = bool(path) and is_opaque(folder)
-        strip_marks(folder, stat.S_IMODE(found.st_mode))
         full = self._full(path)
+        known = self._scan.known(full)
+        opaque = bool(path) and self._settle_opaque(folder, known)
+        strip_marks(folder, stat.S_IMODE(found.st_mode))
         entry = DirectoryEntry(mode=mode, opaque=opaque, base_mode=base_mode, mtime_ns=found.st_mtime_ns)
         self._scan.put(full, entry)
-        known = self._scan.known(full)
         hides = opaque or (isinstance(known, DirectoryEntry) and known.opaque)
         if opaque and base_mode is not None:
             self._scan.before.add_tree(self._base, path, full)
@@ -113,6 +113,14 @@ class _RootScan:
             if self._entry(folder, name, child, shown):
                 inner.append((child, stat.S_IMODE(shown.st_mode) if shown and stat.S_ISDIR(shown.st_mode) else None))
         return inner
+
+    def _settle_opaque(self, folder: int, known: Entry | None) -> bool:
+        """Over a whiteout of a lower layer the kernel makes a plain directory; merged, it has to hide the base."""
+        opaque = is_opaque(folder)
+        if not opaque and known is not None and not isinstance(known, DirectoryEntry):
+            os.setxattr(folder, OPAQUE, b"y")
+            return True
+        return opaque
 
     def _entry(self, folder: int, name: str, path: str, shown: os.stat_result | None) -> bool:
         """Records what is not a directory; `shown` is what the base has there and nothing hides. True: a directory."""

@@ -58,7 +58,7 @@ operation = st.one_of(
 calls = st.lists(st.lists(operation, min_size=1, max_size=6), min_size=1, max_size=4)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(calls)
 def test_merged_plain_and_restored_trees_are_equal(scripts: list[list[str]]) -> None:
     asyncio.run(compare(scripts))

@@ -130,7 +130,7 @@ def tidy(output: bytes) -> list[bytes]:
 
 @contextmanager
 def new_world(caps: DeltaCaps | None = None) -> Generator[World]:
-    root = Path(tempfile.mkdtemp(prefix="perdure-test-"))
+    root = Path(tempfile.mkdtemp(prefix="perdure-workspaces-"))
     root.chmod(0o755)
     try:
         world = World(root, caps)

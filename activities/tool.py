@@ -155,7 +155,7 @@ class ToolActivities:
         seconds = round(monotonic() - began, 3)
         timed = outcome.result.model_copy(update={"seconds": seconds})
         if not job.keeps:
-            return ToolOutcome(timed)
+            return ToolOutcome(timed, plan=outcome.plan, finished=outcome.finished)
         return ToolOutcome(timed, outcome.cwd, outcome.environment, outcome.todo, outcome.plan, outcome.finished)
 
     def _own_mounts(self, run_id: str, dossier: Dossier) -> tuple[Mount, ...]:

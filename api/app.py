@@ -32,6 +32,7 @@ from api.routes import (
     tools,
     usage,
 )
+from api.stopping import set_on_stop
 from api.sweeper import Sweeper
 
 NOUNS = (
@@ -100,11 +101,13 @@ class SafeHeaders:
 def _lifespan(parts_factory: PartsFactory) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        app.state.stopping = asyncio.Event()
         async with parts_factory() as parts:
             app.state.parts = parts
             sweeping = asyncio.create_task(Sweeper(parts).run())
             try:
-                yield
+                with set_on_stop(app.state.stopping):
+                    yield
             finally:
                 sweeping.cancel()
                 with contextlib.suppress(asyncio.CancelledError):

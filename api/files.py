@@ -67,10 +67,10 @@ def asked_path(query: bytes) -> str:
 
 
 def listing(manifest: Manifest, path: str, base_url: str, snapshot_id: str) -> list[FileEntryView]:
+    """All below `path`; the roots themselves are always there and say nothing."""
     below = f"{path}/" if path else ""
-    return [
-        entry_view(name, manifest[name], base_url, snapshot_id) for name in sorted(manifest) if name.startswith(below)
-    ]
+    names = sorted(name for name in manifest if name.startswith(below) and "/" in name)
+    return [entry_view(name, manifest[name], base_url, snapshot_id) for name in names]
 
 
 def entry_view(name: str, entry: Entry, base_url: str, snapshot_id: str) -> FileEntryView:

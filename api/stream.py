@@ -1,7 +1,6 @@
 """The journal as server-sent events: what stands in it, then what comes, without a gap."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 
@@ -23,34 +22,49 @@ Item = RecordedEvent | LiveDelta | None
 """None: there will be nothing more."""
 
 
-async def frames(journal: Journal, run_id: str, after: int, keep_alive_seconds: float) -> AsyncIterator[bytes]:
+async def frames(
+    journal: Journal, run_id: str, after: int, keep_alive_seconds: float, stopping: asyncio.Event
+) -> AsyncIterator[bytes]:
     """Ends with an `end` frame once the run has ended and all is sent. A break without one is to be resumed."""
     buffered: asyncio.Queue[Item] = asyncio.Queue(BUFFERED)
     pumping = asyncio.create_task(_pump(journal.follow(run_id, after), buffered))
+    breaking = asyncio.create_task(_break(stopping, pumping, buffered))
     try:
         yield format_sse_event(retry=RECONNECT_MILLISECONDS)
-        while True:
+        more = True
+        while more:
             try:
-                item = await asyncio.wait_for(buffered.get(), keep_alive_seconds)
+                first = await asyncio.wait_for(buffered.get(), keep_alive_seconds)
             except TimeoutError:
                 yield KEEPALIVE_COMMENT
                 continue
-            chunk = bytearray()
-            while item is not None:
-                chunk += frame(item)
-                if len(chunk) > CHUNK_BYTES or buffered.empty():
-                    break
-                item = buffered.get_nowait()
+            chunk, more = _chunk(first, buffered)
             if chunk:
-                yield bytes(chunk)
-            if item is None:
-                break
-        if await pumping:
+                yield chunk
+        await asyncio.wait([pumping])
+        if not pumping.cancelled() and pumping.result():
             yield format_sse_event(event="end", data_str=f'{{"run_id":"{run_id}"}}')
     finally:
-        pumping.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await pumping
+        for task in (pumping, breaking):
+            task.cancel()
+        await asyncio.wait([pumping, breaking])
+
+
+def _chunk(item: Item, buffered: asyncio.Queue[Item]) -> tuple[bytes, bool]:
+    """What stands ready, up to a size, in one piece; and whether more may come."""
+    chunk = bytearray()
+    while item is not None:
+        chunk += frame(item)
+        if len(chunk) > CHUNK_BYTES or buffered.empty():
+            return bytes(chunk), True
+        item = buffered.get_nowait()
+    return bytes(chunk), False
+
+
+async def _break(stopping: asyncio.Event, pumping: asyncio.Task[bool], buffered: asyncio.Queue[Item]) -> None:
+    await stopping.wait()
+    pumping.cancel()
+    await buffered.put(None)
 
 
 def frame(item: RecordedEvent | LiveDelta) -> bytes:

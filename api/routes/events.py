@@ -41,7 +41,7 @@ async def read_events(
     start = max(after, cursor or 0)
     if EVENT_STREAM in request.headers.get("accept", ""):
         start = _resumed(last_event_id) if last_event_id else start
-        stream = frames(parts.journal, run.run_id, start, parts.settings.keep_alive_seconds)
+        stream = frames(parts.journal, run.run_id, start, parts.settings.keep_alive_seconds, request.app.state.stopping)
         # A proxy that buffers would hold events back.
         return StreamingResponse(stream, media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
     found = await parts.journal.read(run.run_id, start, limit + 1, _types(types))

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from activities.tools import TOOLS
+from activities.tools import TOOLS, schema
 from api.auth import Reader
 from api.schemas.catalogue import ToolView
 from api.schemas.value import Page
@@ -20,8 +20,8 @@ async def list_tools(_: Reader) -> Page[ToolView]:
                 tool_class=tool.definition.tool_class,
                 subject=tool.definition.subject,
                 ends_phase=tool.definition.ends_phase,
-                description=tool.description,
-                arguments=tool.arguments.model_json_schema(),
+                description=schema(tool).description,
+                arguments=schema(tool).parameters,
             )
             for tool in TOOLS.values()
         ]

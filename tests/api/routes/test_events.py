@@ -1,14 +1,16 @@
 import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import pytest
 
+from api.parts import ApiParts
 from domain.event import NoteAdded, RunEnded, RunStarted
 from domain.record import LiveDelta
 from domain.run import RunResult
-from tests.api.conftest import Api
+from tests.api.conftest import Api, Serve
 from tests.api.test_app import check_problem
 
 ENDED = RunEnded(result=RunResult(status="completed", summary="done"))
@@ -177,3 +179,19 @@ async def test_a_quiet_stream_is_kept_alive(api: Api) -> None:
             break
     else:
         pytest.fail("no keep-alive came")
+
+
+async def test_a_server_that_is_told_to_stop_ends_its_streams_without_an_end(parts: ApiParts, serve: Serve) -> None:
+    # The server raises the signal again once it has stopped.
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        async with serve(parts) as api:
+            run_id = await api.start()
+            found = []
+            async for frame in frames(api, run_id):
+                if isinstance(frame, Frame):
+                    found.append(frame)
+                    signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert [frame.event for frame in found] == ["run_submitted"]

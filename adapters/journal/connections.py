@@ -28,6 +28,8 @@ async def open_pool(dsn: str, size: int = 10) -> Pool:
         open=False,
     )
     with translated():
+        # The pool would only say that it waited in vain, not why.
+        await (await AsyncConnection.connect(dsn, connect_timeout=5)).close()
         try:
             await pool.open(wait=True, timeout=WAIT_SECONDS)
         except BaseException:

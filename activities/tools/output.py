@@ -36,8 +36,9 @@ def printed(result: CommandResult, whole: str | None) -> str:
         return readable(result.head + result.tail).rstrip("\n") or "(no output)"
     head, tail = _whole_characters(result.head, result.tail)
     left_out = result.output_bytes - len(head) - len(tail)
+    end = readable(tail).rstrip("\n")
     where = f"; all of it is in {whole}" if whole else ""
-    return f"{readable(head)}\n[{left_out:,} of {result.output_bytes:,} bytes left out here{where}]\n{readable(tail)}"
+    return f"{readable(head)}\n[{left_out:,} of {result.output_bytes:,} bytes left out here{where}]\n{end}"
 
 
 def how_it_ended(result: CommandResult, timeout_seconds: float) -> str:

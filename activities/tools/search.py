@@ -17,8 +17,8 @@ WRONG_PATTERN = 72
 SEARCH = f"""
 [ -e "$1" ] || exit {NOT_THERE}
 printf '' | grep -qP -e "$2" || [ $? -le 1 ] || exit {WRONG_PATTERN}
+[ ! -d "$1" ] || cd -- "$1" || exit 1
 if [ ! -d "$1" ]; then printf '%s\\0' "$1"; else
-  cd -- "$1" || exit 1
   git -c core.fsmonitor=false ls-files -z -co --exclude-standard --deduplicate -- ${{3:+":(glob)$3"}} 2>/dev/null ||
     find . -name .git -prune -o -type f ${{3:+-path "./$4"}} -print0
 fi | xargs -0 -r grep -nHsIP -D skip -d skip -e "$2" -- | head -n "$5" | head -c "$6"

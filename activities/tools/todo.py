@@ -15,7 +15,7 @@ progress. Use it for work of more than three steps."""
 
 
 class TodoItem(Arguments):
-    title: str = Field(min_length=1, max_length=300)
+    text: str = Field(min_length=1, max_length=300)
     """What is to be done, in a few words."""
     status: Literal["pending", "in_progress", "done"] = "pending"
 
@@ -27,7 +27,7 @@ class TodoArguments(Arguments):
 
 async def run(arguments: TodoArguments, _context: ToolContext) -> ToolOutcome:
     done = sum(item.status == "done" for item in arguments.items)
-    lines = [f"[{MARKS[item.status]}] {item.title}" for item in arguments.items]
+    lines = [f"[{MARKS[item.status]}] {item.text}" for item in arguments.items]
     text = "\n".join([f"{done} of {len(lines)} done.", *lines])
     return ToolOutcome(ToolResult(text=text), todo=tuple(item.model_dump() for item in arguments.items))
 

@@ -15,7 +15,7 @@ from adapters.repositories.leftovers import remove_stale
 from adapters.repositories.program import GitCall, GitResult, run_git
 from domain.errors import WorkRefused
 
-MEMORY_BYTES = 6 * 1024**3
+MEMORY_BYTES = 4 * 1024**3
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from pathlib import Path
 from adapters.repositories.address import Remote, RemotePolicy, mirror_name
 from adapters.repositories.empty import EMPTY_COMMIT, empty_pack
 from adapters.repositories.environment import token_environment, write_askpass
-from adapters.repositories.faults import local_fault, remote_fault
+from adapters.repositories.faults import NO_HOST, local_fault, remote_fault
 from adapters.repositories.leftovers import remove_stale
 from adapters.repositories.lock import locked
 from adapters.repositories.program import GitCall, GitResult, run_git
 from adapters.repositories.reference import OBJECT_ID, Found, check_name, choose, no_such_ref, parse, patterns
 from adapters.repositories.transport import upload_pack
-from domain.errors import RepositoryRefused
+from domain.errors import RemoteUnavailable, RepositoryRefused
 from domain.ports.files import Blobs
 from domain.repository import RepositorySpec, ResolvedRepository
 
@@ -40,7 +40,7 @@ class Mirrors:
         remote = self.policy.admit(spec.url)
         if spec.ref is not None:
             check_name(spec.ref)
-        refs, head = await self.list_refs(remote, *patterns(spec.ref))
+        refs, head = await self._first_look(remote, spec.ref)
         found = choose(spec.ref, refs, head)
         if found is None:
             raise no_such_ref(remote.url, spec.ref, (await self.list_refs(remote))[0])
@@ -63,6 +63,17 @@ class Mirrors:
                 await self._read_pack(mirror, repository)
                 _set_mark(mirror, repository.commit)
         return mirror
+
+    async def _first_look(self, remote: Remote, ref: str | None) -> tuple[dict[str, str], str | None]:
+        try:
+            return await self.list_refs(remote, *patterns(ref))
+        except RemoteUnavailable as error:
+            # A host that was never reached and has no address is a slip of the pen, not an outage to wait out.
+            if NO_HOST not in error.message or await asyncio.to_thread(self.path(remote.url).exists):
+                raise
+            raise RepositoryRefused(
+                f"{remote.url}: there is no host {remote.host}.", "Check the address, then submit the task again."
+            ) from error
 
     async def list_refs(self, remote: Remote, *names: str) -> tuple[dict[str, str], str | None]:
         call = GitCall(["ls-remote", "--symref", *upload_pack(remote), "--", remote.location, *names])

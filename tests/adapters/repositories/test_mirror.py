@@ -119,6 +119,11 @@ async def test_a_server_that_is_away_or_busy_is_worth_another_try(
         await repositories.resolve(RepositorySpec(url=url))
 
 
+async def test_a_host_that_was_never_there_is_refused_and_not_waited_for(repositories: GitRepositories) -> None:
+    with pytest.raises(RepositoryRefused, match=r"no host no-such-host\.invalid"):
+        await repositories.resolve(RepositorySpec(url="https://no-such-host.invalid/app"))
+
+
 async def test_a_private_repository_needs_the_token_and_never_shows_it(
     make: Make, server: GitServer, source: Path, place: Path
 ) -> None:

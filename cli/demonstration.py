@@ -16,7 +16,6 @@ from typing import Any
 
 from rich.console import Console
 from rich.rule import Rule
-from rich.syntax import Syntax
 
 from adapters.embedded.child import die_with
 from adapters.settings import default_home
@@ -26,7 +25,7 @@ from cli.home import Home
 from cli.lines import plain
 from cli.outcome import Outcome
 from cli.parts import ROOT
-from cli.render import make_console
+from cli.render import make_console, print_diff
 from cli.sample import TASK, VERIFY, git, make_sample
 from domain.errors import Conflict, WorldError
 
@@ -75,8 +74,7 @@ class Demonstration:
         decide = decide_at_terminal(self.console) if self._at_terminal() and not self.yes else self._unasked()
         found = follow(client, started["id"], show_lines(self.console), decide)
         if found["result"] and found["result"]["work"]:
-            patch = plain(client.text(f"/v1/runs/{found['id']}/diff", "text/x-diff"))
-            self.console.print(Syntax(patch, "diff", background_color="default"))
+            print_diff(self.console, client.text(f"/v1/runs/{found['id']}/diff", "text/x-diff"))
         return self._conclude(found, origin)
 
     def _unasked(self) -> Decide:

@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from cli.client import ApiClient, Frame
-from cli.lines import EventLines, plain, plan_lines
+from cli.lines import EventLines, plain
 from cli.outcome import Outcome
 from domain.errors import CallerError
 
@@ -99,14 +99,10 @@ def decider(console: Console, yes: bool) -> Decide:
 
 
 def card_panel(card: Json) -> Panel:
+    """What is to be decided. A plan stands in the lines above already."""
     title = f"{card['kind'].replace('_', ' ')} · {card['approval_id']}"
-    if card["kind"] == "plan" and "steps" in card["subject"]:
-        text = Text("\n").join(plan_lines(card["subject"]))
-    else:
-        subject = plain(json.dumps(card["subject"], indent=2, ensure_ascii=False)) if card["subject"] else ""
-        text = Text("\n".join(part for part in (plain(card["title"]), subject) if part))
-    if card["risk"]:
-        text.append(f"\nrisk: {plain(card['risk'])}", style="yellow")
+    subject = "" if card["kind"] == "plan" or not card["subject"] else json.dumps(card["subject"], indent=2)
+    text = Text("\n".join(part for part in (plain(card["title"]), plain(subject)) if part))
     return Panel(text, title=escape(title), title_align="left", border_style="yellow")
 
 

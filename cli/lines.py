@@ -16,7 +16,7 @@ def plain(text: object) -> str:
 
 
 def one_line(text: object, last: bool = False, width: int = _WIDTH) -> str:
-    lines = [line.strip() for line in plain(text).splitlines() if line.strip()]
+    lines = [line.strip() for line in plain(text).splitlines() if line.strip() and not line.startswith("[exit code")]
     if not lines:
         return ""
     chosen = lines[-1] if last else lines[0]
@@ -85,7 +85,7 @@ class EventLines:
         if event["status"] not in ("waiting", "paused"):
             return []
         why = f" for {event['waiting_for'].replace('_', ' ')}" if event["waiting_for"] else ""
-        return [Text(f"{event['status']}{why} {one_line(event['reason'])}".rstrip(), style="yellow")]
+        return [Text(f"{event['status']}{why}: {one_line(event['reason'], width=80)}".rstrip(": "), style="yellow")]
 
     def _approval_decided(self, event: Json) -> list[Text]:
         word = event["decision"]
@@ -103,8 +103,7 @@ class EventLines:
 
     def _work_committed(self, event: Json) -> list[Text]:
         work = event["work"]
-        sizes = f"{work['files']} files, +{work['added']} -{work['removed']}"
-        return [_said("commit", f"{work['commit'][:12]} on {work['branch']}: {sizes}")]
+        return [_said("commit", f"{work['commit'][:12]} on {work['branch']}: {sizes(work)}")]
 
     def _effect_done(self, event: Json) -> list[Text]:
         return [_said(plain(event["effect"]), plain(event["target"]))]
@@ -120,6 +119,11 @@ class EventLines:
         return [*lines, Text(f"  {plain(result['next_step'])}")] if result["next_step"] else lines
 
 
+def sizes(work: Json) -> str:
+    files = "1 file" if work["files"] == 1 else f"{work['files']} files"
+    return f"{files}, +{work['added']} -{work['removed']}"
+
+
 def plan_lines(plan: Json) -> list[Text]:
     lines: list[Text] = [Text.assemble(("plan ", "bold"), plain(plan["summary"]))]
     for number, step in enumerate(plan["steps"], 1):
@@ -130,7 +134,8 @@ def plan_lines(plan: Json) -> list[Text]:
 
 
 def _call(event: Json, attempt: str = "") -> Text:
-    return Text.assemble("  → ", (plain(event["name"]), "bold cyan"), f" {one_line(event['subject'])}{attempt}")
+    name = "check" if event["call"].startswith("verify/") else plain(event["name"])
+    return Text.assemble("  → ", (name, "bold cyan"), f" {one_line(event['subject'])}{attempt}")
 
 
 def _said(what: str, text: str) -> Text:

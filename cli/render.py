@@ -6,10 +6,11 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.panel import Panel
+from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from cli.lines import one_line, plain, plan_lines
+from cli.lines import one_line, plain, plan_lines, sizes
 
 Json = dict[str, Any]
 STYLES = {
@@ -32,6 +33,13 @@ def print_json(found: object) -> None:
     print(json.dumps(found, ensure_ascii=sys.stdout.encoding.lower() not in ("utf-8", "utf8")), flush=True)
 
 
+def print_diff(console: Console, patch: str) -> None:
+    if console.is_terminal:
+        console.print(Syntax(plain(patch), "diff", background_color="default", word_wrap=True))
+    else:
+        sys.stdout.write(patch)
+
+
 def status_text(run: Json) -> Text:
     text = Text(run["status"], style=STYLES.get(run["status"], ""))
     if run["waiting_for"]:
@@ -46,12 +54,15 @@ def runs_table(runs: list[Json]) -> Table:
     for run in runs:
         cost = f"${run['cost_usd']:.3f}"
         when = run["updated_at"][:16].replace("T", " ")
-        table.add_row(run["id"], status_text(run), str(run["turn"]), cost, one_line(run["title"], width=60), when)
+        # The end of an id tells runs apart, and stands in the branch's name.
+        table.add_row(run["id"][-12:], status_text(run), str(run["turn"]), cost, one_line(run["title"], width=60), when)
     return table
 
 
 def run_panel(run: Json, approvals: list[Json]) -> Group:
     rows = Table.grid(padding=(0, 2))
+    rows.add_column()
+    rows.add_column(overflow="fold")
     for name, value in _facts(run):
         rows.add_row(Text(name, style="dim"), value if isinstance(value, Text) else Text(plain(value)))
     parts: list[Panel | Text] = [Panel(rows, title=run["id"], title_align="left")]

@@ -1,7 +1,6 @@
 """Runs looked at: ls, show, diff, and the patch put into a checkout."""
 
 import subprocess
-import sys
 from typing import Annotated
 
 import typer
@@ -45,23 +44,14 @@ def show(context: typer.Context, run_id: RunArgument = "last", json_output: AsJs
 
 def diff(context: typer.Context, run_id: RunArgument = "last", json_output: AsJson = False) -> None:
     """Print what a run changed, as a unified diff."""
-    from cli.render import make_console, print_json
+    from cli.render import make_console, print_diff, print_json
 
     client = client_of(context)
     path = f"/v1/runs/{resolve(client, run_id)}/diff"
     if json_output:
         print_json(client.get(path))
         return
-    text = client.text(path, "text/x-diff")
-    console = make_console()
-    if not console.is_terminal:
-        sys.stdout.write(text)
-        return
-    from rich.syntax import Syntax
-
-    from cli.lines import plain
-
-    console.print(Syntax(plain(text), "diff", background_color="default"))
+    print_diff(make_console(), client.text(path, "text/x-diff"))
 
 
 def apply(

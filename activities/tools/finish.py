@@ -22,6 +22,7 @@ mkdir -p "$GIT_DIR/objects/info"
 [ ! -d /mirror/objects ] || echo /mirror/objects >"$GIT_DIR/objects/info/alternates"
 base=$1
 [ "$base" != empty ] || base=$(git hash-object -t tree -w --stdin </dev/null)
+git rev-parse --quiet --verify "$base^{{tree}}" >/dev/null || {{ echo "commit $base is not here" >&2; exit 1; }}
 git -c core.safecrlf=false add --all --ignore-errors . >/dev/null 2>&1 || :
 if git diff --cached --quiet "$base" --; then exit {NO_CHANGE}; fi
 git -c core.quotePath=false diff --cached --stat=120 "$base" -- | tail -n {STAT_LINES}

@@ -46,7 +46,8 @@ def test_an_agreed_plan_is_told_once() -> None:
     assert "A plan was agreed on" in system(plan=PLAN)[1]
     assert first_message(SPEC, "work", PLAN) == (
         "The task:\n\nFix the test\n\nThe plan that was agreed on:\n\nMend it.\n\n"
-        "1. Look\n   at a.py\n   and b.py\n2. Test\n\nCarry out this plan. Where it turns out to be wrong, do what the task needs."
+        "1. Look\n   at a.py\n   and b.py\n2. Test\n\n"
+        "Carry out this plan. Where it turns out to be wrong, do what the task needs."
     )
 
 

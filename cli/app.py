@@ -9,6 +9,7 @@ import typer
 from cli.access import Given
 from cli.approvals import approve, reject
 from cli.demo import demo
+from cli.doctor import doctor
 from cli.outcome import EXIT_CODES, Outcome, complain, outcome_of
 from cli.run import cancel, pause, resume, run, say, watch
 from cli.show import apply, diff, ls, show
@@ -34,7 +35,7 @@ def _root(
     context.obj = Given(api=api, token=token)
 
 
-for command in (up, run, ls, show, watch, diff, approve, reject, say, pause, resume, cancel, apply, demo):
+for command in (up, run, ls, show, watch, diff, approve, reject, say, pause, resume, cancel, apply, doctor, demo):
     app.command()(command)
 
 

@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from rich.console import Console, Group
-from rich.panel import Panel
+from rich.rule import Rule
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
@@ -48,14 +48,20 @@ def status_text(run: Json) -> Text:
 
 
 def runs_table(runs: list[Json]) -> Table:
+    """The end of an id tells runs apart, and stands in the branch's name. Only tasks give way on a narrow terminal."""
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("run", "status", "turn", "cost", "task", "updated"):
-        table.add_column(column, no_wrap=column != "task")
+    lines: list[tuple[str | Text, ...]] = []
     for run in runs:
-        cost = f"${run['cost_usd']:.3f}"
         when = run["updated_at"][:16].replace("T", " ")
-        # The end of an id tells runs apart, and stands in the branch's name.
-        table.add_row(run["id"][-12:], status_text(run), str(run["turn"]), cost, one_line(run["title"], width=60), when)
+        cost = f"${run['cost_usd']:.3f}"
+        lines.append(
+            (run["id"][-12:], status_text(run), str(run["turn"]), cost, when, one_line(run["title"], width=80))
+        )
+    for at, column in enumerate(("run", "status", "turn", "cost", "updated", "task")):
+        width = None if column == "task" else max(len(column), *(len(line[at]) for line in lines))
+        table.add_column(column, no_wrap=True, overflow="ellipsis", min_width=width)
+    for line in lines:
+        table.add_row(*line)
     return table
 
 
@@ -65,7 +71,9 @@ def run_panel(run: Json, approvals: list[Json]) -> Group:
     rows.add_column(overflow="fold")
     for name, value in _facts(run):
         rows.add_row(Text(name, style="dim"), value if isinstance(value, Text) else Text(plain(value)))
-    parts: list[Panel | Text] = [Panel(rows, title=run["id"], title_align="left")]
+    parts: list[Rule | Table | Text] = [Rule(run["id"], align="left"), rows]
+    # Below the table: a link that is broken into lines leads nowhere.
+    parts += [Text(f"API       {run['links']['self']}"), Text(f"Temporal  {run['links']['temporal_ui']}")]
     if run["plan"]:
         parts += plan_lines(run["plan"])
     parts += [Text(f"  {TODO_SIGNS.get(str(one.get('status')), '·')} {_todo(one)}") for one in run["todo"]]
@@ -88,9 +96,7 @@ def _facts(run: Json) -> list[tuple[str, str | Text]]:
     facts.append(("spent", spent))
     shown = ", ".join(f"{name} {value:g}" for name, value in left.items() if value is not None)
     facts.append(("left", shown or "no limits"))
-    facts += _result_facts(run)
-    facts += [("API", run["links"]["self"]), ("Temporal", run["links"]["temporal_ui"])]
-    return facts
+    return facts + _result_facts(run)
 
 
 def _result_facts(run: Json) -> list[tuple[str, str | Text]]:
@@ -102,9 +108,7 @@ def _result_facts(run: Json) -> list[tuple[str, str | Text]]:
         facts.append(("next", plain(result["next_step"])))
     if work := result["work"]:
         pushed = "pushed" if result["pushed"] else "not pushed"
-        facts.append(
-            ("branch", f"{work['branch']} ({pushed}), {work['files']} files +{work['added']} -{work['removed']}")
-        )
+        facts.append(("branch", f"{work['branch']} ({pushed}), {sizes(work)}"))
     if result["verified"] is not None:
         facts.append(("verified", Text("yes", style="green") if result["verified"] else Text("no", style="red")))
     return facts

@@ -75,6 +75,9 @@ def apply(
         raise InvalidRequest("This is no git checkout", "Change to the repository's directory first.")
     options = [*(["--3way"] if three_way else ["--index"]), *(["--check"] if check else [])]
     done = _git("-C", top.stdout.strip(), "apply", *options, patch=patch)
+    if done.returncode != 0 and _git("-C", top.stdout.strip(), "apply", "-R", "--check", patch=patch).returncode == 0:
+        console.print("What the run changed is here already.")
+        return
     if done.returncode != 0:
         raise _does_not_fit(done.stderr.strip(), found["base_commit"], three_way)
     changed = _git("-C", top.stdout.strip(), "apply", "--stat", patch=patch)

@@ -47,21 +47,20 @@ def status_text(run: Json) -> Text:
     return text
 
 
-def runs_table(runs: list[Json]) -> Table:
-    """The end of an id tells runs apart, and stands in the branch's name. Only tasks give way on a narrow terminal."""
+def runs_table(runs: list[Json], width: int) -> Table:
+    """The end of an id tells runs apart, and stands in the branch's name. Tasks take what room is left."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     lines: list[tuple[str | Text, ...]] = []
     for run in runs:
         when = run["updated_at"][:16].replace("T", " ")
-        cost = f"${run['cost_usd']:.3f}"
-        lines.append(
-            (run["id"][-12:], status_text(run), str(run["turn"]), cost, when, one_line(run["title"], width=80))
-        )
-    for at, column in enumerate(("run", "status", "turn", "cost", "updated", "task")):
-        width = None if column == "task" else max(len(column), *(len(line[at]) for line in lines))
-        table.add_column(column, no_wrap=True, overflow="ellipsis", min_width=width)
-    for line in lines:
-        table.add_row(*line)
+        lines.append((run["id"][-12:], status_text(run), str(run["turn"]), f"${run['cost_usd']:.3f}", when))
+    columns = ("run", "status", "turn", "cost", "updated")
+    widths = [max(len(column), *(len(line[at]) for line in lines)) for at, column in enumerate(columns)]
+    room = max(16, width - sum(widths) - 2 * len(columns) - 2)
+    for column, fixed in (*zip(columns, widths, strict=True), ("task", room)):
+        table.add_column(column, no_wrap=True, width=fixed)
+    for run, line in zip(runs, lines, strict=True):
+        table.add_row(*line, one_line(run["title"], width=room))
     return table
 
 

@@ -24,7 +24,8 @@ def ls(
     if json_output:
         print_json(found)
     elif found["items"]:
-        make_console().print(runs_table(found["items"]))
+        console = make_console()
+        console.print(runs_table(found["items"], console.width))
     else:
         make_console().print('There are no runs. Start one: perdure run "What to do" --repo PATH_OR_URL')
 

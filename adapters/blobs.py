@@ -46,6 +46,8 @@ class ObjectBlobs:
     def __init__(self, url: str, s3: "S3Config | None" = None) -> None:
         self._url = url
         self._directory = Path(unquote(urlsplit(url).path)) if url.startswith("file://") else None
+        self._synced: set[str] = set()
+        """Inner directories that are safe on disk themselves."""
         try:
             self._store = _open_store(url, self._directory, s3 or {})
         except BORDER as error:
@@ -113,7 +115,11 @@ class ObjectBlobs:
     async def _settle(self, address: str) -> None:
         """A directory keeps a blob through a power cut only after fsync; the other stores answer when it is safe."""
         if self._directory is not None:
-            await asyncio.to_thread(_sync, self._directory / key_of(address), self._directory)
+            file = self._directory / key_of(address)
+            await asyncio.to_thread(_sync, file, file.parent)
+            if address[:2] not in self._synced:
+                await asyncio.to_thread(_sync, self._directory)
+                self._synced.add(address[:2])
 
 
 def key_of(address: str) -> str:
@@ -169,8 +175,8 @@ def _check(address: str, found: str) -> None:
         )
 
 
-def _sync(file: Path, root: Path) -> None:
-    for path in (file, file.parent, root):
+def _sync(*paths: Path) -> None:
+    for path in paths:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(descriptor)

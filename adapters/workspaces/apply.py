@@ -86,15 +86,12 @@ class RootMerge:
 
     def _move(self, path: str) -> bool:
         source, name = self._upper.parent(path)
-        target, _ = self._base.parent(path)
-        try:
-            move(source, name, target, name)
-        except FileNotFoundError:
+        # Out of the way first: a rename over a file makes ext4 write the new one out at once.
+        if self._upper.lstat(path) is None:
             return False
-        except (IsADirectoryError, NotADirectoryError):
-            self._clear(path)
-            target, _ = self._base.parent(path)
-            move(source, name, target, name)
+        self._clear(path)
+        target, _ = self._base.parent(path)
+        move(source, name, target, name)
         self._upper.forget(path)
         return True
 
@@ -127,7 +124,7 @@ def merge_attempt(attempt: Path, base: Path, delta: Mapping[str, Entry], owner: 
     with Tree(rubbish) as folder:
         trash = Trash(folder.directory(""))
         for root, entries in split(delta).items():
-            with Tree(attempt / root / "up", unlock=True) as upper, Tree(base / root, unlock=True) as tree:
+            with Tree(attempt / f"{root}.up", unlock=True) as upper, Tree(base / root, unlock=True) as tree:
                 merge = RootMerge(upper, tree, trash, owner)
                 merge.run(entries)
                 missing += [f"{root}/{path}" for path in merge.missing]

@@ -10,7 +10,6 @@ from adapters.workspaces.layout import Mark, Place, generations
 from adapters.workspaces.locks import in_thread
 from adapters.workspaces.restore import restore, write_files
 from adapters.workspaces.snapshots import PackSnapshots
-from adapters.workspaces.tree import remove_path
 from domain.errors import Fenced, OutOfSpace, StorageUnavailable
 from domain.snapshot import FileEntry, Manifest, SnapshotRef
 
@@ -29,7 +28,7 @@ class Bases:
             return False
         if found[-1] > int(place.path.name):
             raise Fenced(f"A newer generation of the workspace in {place.path.parent.name} is open on this host.")
-        old = Place(place.path.with_name(str(found[-1])), self._owner)
+        old = Place(place.path.with_name(str(found[-1])), self._owner, place.rubbish)
         mark = await in_thread(old.mark)
         if mark is None or mark.base != wanted.base or not await self._bring_locally(old, mark, target):
             return False
@@ -72,7 +71,7 @@ class Bases:
         missing = merge_attempt(attempt, place.base, delta, self._owner)
         if not missing:
             place.set_mark(done)
-            remove_path(attempt)
+            place.rubbish.take(attempt)
         return missing
 
 

@@ -1,11 +1,12 @@
 """Where the files of workspaces lie on this host.
 
-<home>/empty                          lowest layer of the roots that no checkout has
-<home>/<workspace>/lock
-<home>/<workspace>/<generation>/mark.json
-                                base/<root>           what this run changed, in overlay form
-                                try/<call>.<attempt>/<root>/{up,work}
-                                                     sealed.json, owner, trash/
+<home>/empty                                lowest layer of the roots that no checkout has
+<home>/gone/                                what is being removed
+<home>/w-<workspace>/lock
+<home>/w-<workspace>/<generation>/marks     where the base stands: the last line
+                                  base/<root>/     what this run changed, in overlay form
+                                  try/<call>.<attempt>/{<root>.up,<root>.work,trash}/
+                                                       owner, sealed.json
 """
 
 import os
@@ -17,13 +18,14 @@ from urllib.parse import quote, unquote
 from pydantic import Field, ValidationError
 
 from adapters.workspaces.apply import Owner
+from adapters.workspaces.rubbish import Rubbish
 from adapters.workspaces.scan import ROOT_MODES
-from adapters.workspaces.tree import remove_path
 from domain.snapshot import DirectoryEntry, Manifest, SnapshotRef
 from domain.value import Value
 from domain.workspace import ROOTS, BaseSpec
 
 TRAVERSABLE = 0o711
+MARKS_BYTES = 64 * 1024
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -54,29 +56,40 @@ class Mark(Value):
 class Place:
     """One generation of one workspace."""
 
-    def __init__(self, path: Path, owner: Owner) -> None:
+    def __init__(self, path: Path, owner: Owner, rubbish: Rubbish) -> None:
         self.path = path
         self.base = path / "base"
+        self.rubbish = rubbish
+        self._marks = path / "marks"
         self._owner = owner
         self._passage = TRAVERSABLE if owner is not None else 0o700
 
     def mark(self) -> Mark | None:
         """None where nothing was opened."""
         try:
-            return Mark.model_validate_json((self.path / "mark.json").read_bytes())
-        except (FileNotFoundError, ValidationError):
+            lines = self._marks.read_bytes().split(b"\n")
+            # What stands behind the last newline was torn by a kill.
+            return Mark.model_validate_json(lines[-2])
+        except (FileNotFoundError, IndexError, ValidationError):
             return None
 
     def set_mark(self, mark: Mark) -> None:
-        write(self.path / "mark.json", mark)
+        """Appends: to replace a file makes ext4 write it out first, and that is the slowest part of a small call."""
+        line = mark.model_dump_json().encode() + b"\n"
+        with self._marks.open("ab", buffering=0) as file:
+            if file.tell() < MARKS_BYTES:
+                file.write(line)
+                return
+        part = self._marks.with_suffix(".part")
+        part.write_bytes(line)
+        part.replace(self._marks)
 
     def make_base(self, mark: Mark) -> None:
         """An empty base, marked as standing nowhere yet."""
         for path in (self.path, self.path / "try"):
             make_directory(path, self._passage, None)
         self.set_mark(mark)
-        if self.base.exists():
-            remove_path(self.base)
+        self.rubbish.take(self.base)
         make_directory(self.base, self._passage, None)
         for root in ROOTS:
             make_directory(self.base / root, ROOT_MODES[root], self._owner)
@@ -87,16 +100,14 @@ class Place:
     def make_attempt(self, attempt_id: str, known: Manifest) -> Path:
         """Fresh, whatever an earlier process left under that name."""
         path = self.attempt(attempt_id)
-        if path.exists():
-            remove_path(path)
+        self.rubbish.take(path)
         make_directory(path, self._passage, None)
         (path / "owner").write_text(process_mark(os.getpid()))
         for root in ROOTS:
             entry = known.get(root)
             mode = entry.mode if isinstance(entry, DirectoryEntry) else ROOT_MODES[root]
-            make_directory(path / root, self._passage, None)
-            make_directory(path / root / "up", mode, self._owner)
-            make_directory(path / root / "work", 0o700, self._owner)
+            make_directory(upper_of(path, root), mode, self._owner)
+            make_directory(work_of(path, root), 0o700, self._owner)
         return path
 
     def attempts(self) -> Iterator[Path]:
@@ -106,14 +117,14 @@ class Place:
 
     def seal(self, attempt_id: str, snapshot: SnapshotRef, pack: bytes | Path) -> None:
         """After its pack was stored; a pack in a file is not needed any more."""
-        write(self.attempt(attempt_id) / "sealed.json", snapshot)
+        (self.attempt(attempt_id) / "sealed.json").write_text(snapshot.model_dump_json())
         if isinstance(pack, Path):
             pack.unlink()
 
     def remove_older(self) -> None:
         for number in generations(self.path.parent):
             if number < int(self.path.name):
-                remove_path(self.path.parent / str(number))
+                self.rubbish.take(self.path.parent / str(number))
 
     def sealed_as(self, snapshot: SnapshotRef) -> Path | None:
         """The attempt that led to `snapshot`, if it is still here."""
@@ -138,11 +149,10 @@ def generations(workspace: Path) -> list[int]:
     return sorted(int(path.name) for path in workspace.iterdir() if path.name.isdigit())
 
 
-def attempts_before(workspace: Path, call: str, attempt: int) -> list[Path]:
+def attempts_before(places: Iterable[Place], call: str, attempt: int) -> list[Path]:
     """Of one call, those with a lower number; never the one that a base is just taking in."""
     found: list[Path] = []
-    for generation in generations(workspace):
-        place = Place(workspace / str(generation), None)
+    for place in places:
         mark = place.mark()
         for path in place.attempts():
             name, _, number = unquote(path.name).rpartition(".")
@@ -152,14 +162,20 @@ def attempts_before(workspace: Path, call: str, attempt: int) -> list[Path]:
     return found
 
 
-def dead_attempts(home: Path) -> list[Path]:
+def dead_attempts(places: Iterable[Place]) -> list[Path]:
     """Those whose process is gone and which no commit can speak of: a sealed one may yet have to be applied."""
     found: list[Path] = []
-    for workspace in sorted(home.glob("w-*")):
-        for generation in generations(workspace):
-            place = Place(workspace / str(generation), None)
-            found += [path for path in place.attempts() if not is_owned(path) and sealed(path) is None]
+    for place in places:
+        found += [path for path in place.attempts() if not is_owned(path) and sealed(path) is None]
     return found
+
+
+def upper_of(attempt: Path, root: str) -> Path:
+    return attempt / f"{root}.up"
+
+
+def work_of(attempt: Path, root: str) -> Path:
+    return attempt / f"{root}.work"
 
 
 def make_passage(paths: Iterable[Path], owner: Owner) -> None:
@@ -170,18 +186,11 @@ def make_passage(paths: Iterable[Path], owner: Owner) -> None:
 
 
 def make_directory(path: Path, mode: int, owner: Owner) -> None:
-    path.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=mode, parents=True, exist_ok=True)
     if owner is not None:
         os.chown(path, owner, owner)
     # After mkdir, which the umask cuts.
     path.chmod(mode)
-
-
-def write(path: Path, value: Value) -> None:
-    """Whole or not at all, also where the process dies; not synced."""
-    part = path.with_suffix(".part")
-    part.write_text(value.model_dump_json())
-    part.replace(path)
 
 
 def process_mark(pid: int) -> str:

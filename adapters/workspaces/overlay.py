@@ -1,6 +1,6 @@
 """Workspaces as overlays: a shared checkout, what this run changed over it, and one fresh layer per attempt."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -11,15 +11,18 @@ from adapters.workspaces.layout import (
     Place,
     attempts_before,
     dead_attempts,
+    generations,
     make_directory,
     make_passage,
+    upper_of,
+    work_of,
     workspace_path,
 )
 from adapters.workspaces.locks import SharedLock, held, in_thread
+from adapters.workspaces.rubbish import Rubbish
 from adapters.workspaces.scan import DeltaCaps
 from adapters.workspaces.seal import draft, store
 from adapters.workspaces.snapshots import PackSnapshots, bare
-from adapters.workspaces.tree import remove_path
 from domain.errors import Fenced
 from domain.ports.files import Blobs
 from domain.sandbox import HOME_PATH, WORKSPACE_PATH, OverlayMount
@@ -39,6 +42,7 @@ class OverlayWorkspaces:
         self._owner = agent_uid
         self._caps = caps or DeltaCaps()
         self._snapshots = PackSnapshots(blobs)
+        self._rubbish = Rubbish(home / "gone")
         self._bases = Bases(self._snapshots, agent_uid)
         self._locks: WeakValueDictionary[str, SharedLock] = WeakValueDictionary()
 
@@ -73,10 +77,8 @@ class OverlayWorkspaces:
 
     async def seal(self, lease: WorkspaceLease, layers: AttemptLayers) -> SealedAttempt:
         async with self._lock(lease.workspace_id).shared(), disk():
-            place, mark, target = await in_thread(self._look, lease)
+            place, mark, target = await in_thread(self._look_at, lease, layers.attempt_id)
             attempt = place.attempt(layers.attempt_id)
-            if not mark.stands_at(target) or not await in_thread(attempt.is_dir):
-                raise Fenced(f"The attempt {layers.attempt_id} of {lease.workspace_id} is no longer wanted here.")
             standing = await self._snapshots.standing(target)
             lowest = {root: self._lowest(mark, root) for root in ROOTS}
             made = await in_thread(draft, attempt, lowest, standing, target, self._caps)
@@ -92,23 +94,32 @@ class OverlayWorkspaces:
         async with self._alone(lease.workspace_id):
             place, mark, _ = await in_thread(self._look, lease)
             await self._bases.bring(place, mark, sealed.snapshot)
-            await in_thread(remove_path, place.attempt(sealed.attempt_id))
+            await in_thread(self._rubbish.take, place.attempt(sealed.attempt_id))
 
     async def discard(self, workspace_id: str, call: str, before_attempt: int) -> None:
         async with self._lock(workspace_id).shared(), disk():
-            workspace = workspace_path(self._home, workspace_id)
-            for path in await in_thread(attempts_before, workspace, call, before_attempt):
-                await in_thread(remove_path, path)
+            places = self._places(workspace_path(self._home, workspace_id))
+            for path in await in_thread(attempts_before, places, call, before_attempt):
+                await in_thread(self._rubbish.take, path)
 
     async def sweep(self) -> None:
         async with disk():
-            for path in await in_thread(dead_attempts, self._home):
-                await in_thread(remove_path, path)
+            await in_thread(self._sweep)
 
     async def remove(self, workspace_id: str) -> None:
         """Frees the disk; the workspace can be opened again from its snapshot."""
         async with self._alone(workspace_id):
-            await in_thread(remove_path, workspace_path(self._home, workspace_id))
+            await in_thread(self._rubbish.take, workspace_path(self._home, workspace_id))
+
+    async def settle(self) -> None:
+        """Waits until what was thrown away is gone from the disk."""
+        await in_thread(self._rubbish.settle)
+
+    def _sweep(self) -> None:
+        for workspace in sorted(self._home.glob("w-*")):
+            for path in dead_attempts(self._places(workspace)):
+                self._rubbish.take(path)
+        self._rubbish.sweep()
 
     @asynccontextmanager
     async def _at_committed(self, lease: WorkspaceLease) -> AsyncGenerator[tuple[Place, Mark, SnapshotRef]]:
@@ -139,7 +150,12 @@ class OverlayWorkspaces:
         return lock
 
     def _place(self, lease: WorkspaceLease) -> Place:
-        return Place(workspace_path(self._home, lease.workspace_id) / str(lease.generation), self._owner)
+        path = workspace_path(self._home, lease.workspace_id) / str(lease.generation)
+        return Place(path, self._owner, self._rubbish)
+
+    def _places(self, workspace: Path) -> Iterator[Place]:
+        for number in generations(workspace):
+            yield Place(workspace / str(number), self._owner, self._rubbish)
 
     def _look(self, lease: WorkspaceLease) -> tuple[Place, Mark, SnapshotRef]:
         place = self._place(lease)
@@ -147,6 +163,12 @@ class OverlayWorkspaces:
         if mark is None:
             raise Fenced(f"Generation {lease.generation} of workspace {lease.workspace_id} is not open on this host.")
         return place, mark, lease.snapshot or bare(mark.base.commit or EMPTY)
+
+    def _look_at(self, lease: WorkspaceLease, attempt_id: str) -> tuple[Place, Mark, SnapshotRef]:
+        place, mark, target = self._look(lease)
+        if not mark.stands_at(target) or not place.attempt(attempt_id).is_dir():
+            raise Fenced(f"The attempt {attempt_id} of workspace {lease.workspace_id} is no longer wanted here.")
+        return place, mark, target
 
     def _lowest(self, mark: Mark, root: str) -> Path:
         return Path(mark.base_path) if root == "workspace" else self._home / EMPTY
@@ -156,8 +178,8 @@ class OverlayWorkspaces:
             OverlayMount(
                 sources=(str(self._lowest(mark, root)), str(place.base / root)),
                 target=TARGETS[root],
-                upper=str(attempt / root / "up") if attempt else None,
-                work=str(attempt / root / "work") if attempt else None,
+                upper=str(upper_of(attempt, root)) if attempt else None,
+                work=str(work_of(attempt, root)) if attempt else None,
             )
             for root in ROOTS
         )

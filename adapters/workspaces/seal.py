@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapters.workspaces.layout import upper_of
 from adapters.workspaces.packs import PackHeader, PackIndex, PackWriter, with_address
 from adapters.workspaces.scan import DeltaCaps, Scan, changed_paths
 from adapters.workspaces.snapshots import WHOLE_EVERY, Standing
@@ -28,7 +29,7 @@ def draft(attempt: Path, lowest: Mapping[str, Path], standing: Standing, parent:
     with PackWriter(attempt) as writer:
         scan = Scan(standing, writer, caps)
         for root, base in lowest.items():
-            scan.add_root(root, attempt / root / "up", base)
+            scan.add_root(root, upper_of(attempt, root), base)
         after = standing.after(scan.delta, scan.before.found)
         number = (parent.number + 1) % WHOLE_EVERY
         header = PackHeader(

@@ -65,7 +65,7 @@ def test_merged_plain_and_restored_trees_are_equal(scripts: list[list[str]]) -> 
 
 
 async def compare(scripts: list[list[str]]) -> None:
-    with new_world() as world:
+    async with new_world() as world:
         world.write_checkout(CHECKOUT)
         await world.open()
         plain = world.plain()

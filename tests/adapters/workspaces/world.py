@@ -7,8 +7,8 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from importlib.metadata import files
 from pathlib import Path
 
@@ -38,13 +38,19 @@ class World:
         self.checkout = root / "checkout"
         self.base = BaseSpec(repository="https://example.test/repository", commit="c0ffee")
         self.blobs = ObjectBlobs(f"file://{root}/blobs")
+        self._hosts: list[OverlayWorkspaces] = []
         self.workspaces = self.host("host")
         self.lease = self.lease_of(0, None)
         self.calls = 0
         self._bwrap = _copy_bwrap(root / "programs")
 
     def host(self, name: str) -> OverlayWorkspaces:
-        return OverlayWorkspaces(self.root / name, self.blobs, AGENT, self.caps)
+        self._hosts.append(OverlayWorkspaces(self.root / name, self.blobs, AGENT, self.caps))
+        return self._hosts[-1]
+
+    async def settle(self) -> None:
+        for host in self._hosts:
+            await host.settle()
 
     def lease_of(self, generation: int, snapshot: SnapshotRef | None) -> WorkspaceLease:
         return WorkspaceLease(workspace_id="run/1", host_id="host", generation=generation, snapshot=snapshot)
@@ -128,16 +134,23 @@ def tidy(output: bytes) -> list[bytes]:
     return sorted(pairs) + sorted(contents.split(b"\0"))
 
 
-@contextmanager
-def new_world(caps: DeltaCaps | None = None) -> Generator[World]:
-    root = Path(tempfile.mkdtemp(prefix="perdure-workspaces-"))
-    root.chmod(0o755)
+@asynccontextmanager
+async def new_world(caps: DeltaCaps | None = None) -> AsyncGenerator[World]:
+    root = _open_directory()
+    world = World(root, caps)
     try:
-        world = World(root, caps)
         world.write_checkout({})
         yield world
     finally:
-        remove_path(root)
+        await world.settle()
+        await asyncio.to_thread(remove_path, root)
+
+
+def _open_directory() -> Path:
+    """Where the agent's uid may enter, unlike pytest's own temporary directories."""
+    root = Path(tempfile.mkdtemp(prefix="perdure-workspaces-"))
+    root.chmod(0o755)
+    return root
 
 
 def hand_over(path: Path) -> None:

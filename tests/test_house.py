@@ -21,8 +21,8 @@ REQUIRED = (
 )
 # Written in pieces, so that this file does not break its own rule.
 REGISTRIES = "|".join(["pypi" + r"\.org", "python" + "hosted", "npm" + r"js\.(org|com)", "proxy.golang" + ".org"])
-MACHINE_PATHS = r"(?<![\w.})-])/" + r"(work/(main|shared|\.)|root/|home/(?!agent\b)[a-z]+/|tmp/v/)"
-LEFTOVERS = r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b"
+MACHINE_PATHS = r"(?<![\w.})-])/" + r"(work/(main|shared|\.)|root/|home/(?!agent\b)[a-z]+/)"
+LEFTOVERS = r"(#|--|//).*\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b"
 SQL = re.compile(
     r"\bselect\s+[\w*.,\s()]+?\s+from\s+\w|^\s*select\s+\d|\binsert\s+into\b|\bupdate\s+\w+\s+set\b|\bdelete\s+from\b"
     r"|\b(create|alter|drop)\s+(unique\s+)?(table|index|database|role)\b",

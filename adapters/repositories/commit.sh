@@ -76,6 +76,8 @@ build() {
   fi
   git read-tree "$base"
   refuse_submodules
+  # Else `git add` would store every unchanged file anew, as it cannot touch the mirror's packs to keep them fresh.
+  git update-index -q --refresh >/dev/null || :
   enter_nested
   git add --all -- .
   keep_unchanged

@@ -1,7 +1,7 @@
 """The real parts, by what the environment says."""
 
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 
 from temporalio.client import Client
 
@@ -18,8 +18,8 @@ from domain.errors import InvalidRequest
 
 
 @contextlib.asynccontextmanager
-async def joined_parts() -> AsyncGenerator[ApiParts]:
-    settings = load_settings()
+async def joined_parts(environment: Mapping[str, str] | None = None) -> AsyncGenerator[ApiParts]:
+    settings = load_settings(environment)
     if settings.database_url is None:
         raise InvalidRequest("DATABASE_URL is not set", "Set it, or start the whole stack with `perdure up`.")
     blobs = ObjectBlobs(settings.blobs_url)

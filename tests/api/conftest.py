@@ -91,6 +91,22 @@ def serve() -> Serve:
     return serving
 
 
+async def joined(journal: PostgresJournal, client: Client) -> ApiParts:
+    """On a task queue of the test's own, that nobody serves."""
+    await ensure_search_attributes(client)
+    blobs = ObjectBlobs("memory://")
+    return ApiParts(
+        journal=journal,
+        snapshots=PackSnapshots(blobs),
+        blobs=blobs,
+        models=ProviderModels({"SCRIPTED_BASE_URL": "http://127.0.0.1:9"}),
+        prompts=FilePrompts(),
+        runs=TemporalRuns.over(client, f"api-test-{next(_numbers)}"),
+        tokens=journal,
+        settings=ApiSettings(api_token=TOKEN, default_model=MODEL, sweep_seconds=0.1, keep_alive_seconds=0.3),
+    )
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def journal(database_url: str) -> AsyncIterator[PostgresJournal]:
     journal = await PostgresJournal.connect(database_url, ObjectBlobs("memory://"))
@@ -100,19 +116,16 @@ async def journal(database_url: str) -> AsyncIterator[PostgresJournal]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def parts(journal: PostgresJournal, temporal_client: Client) -> ApiParts:
-    """On a task queue of the test's own, that nobody serves."""
-    await ensure_search_attributes(temporal_client)
-    blobs = ObjectBlobs("memory://")
-    return ApiParts(
-        journal=journal,
-        snapshots=PackSnapshots(blobs),
-        blobs=blobs,
-        models=ProviderModels({"SCRIPTED_BASE_URL": "http://127.0.0.1:9"}),
-        prompts=FilePrompts(),
-        runs=TemporalRuns.over(temporal_client, f"api-test-{next(_numbers)}"),
-        tokens=journal,
-        settings=ApiSettings(api_token=TOKEN, default_model=MODEL, sweep_seconds=0.1, keep_alive_seconds=0.3),
-    )
+    return await joined(journal, temporal_client)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def shared_api(module_database_url: str, temporal_client: Client) -> AsyncIterator[Api]:
+    """For the tests of a module that leave nothing behind which another would see."""
+    journal = await PostgresJournal.connect(module_database_url, ObjectBlobs("memory://"))
+    async with serving(await joined(journal, temporal_client)) as api:
+        yield api
+    await journal.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -34,42 +34,42 @@ def check_problem(answer: httpx2.Response, status: int) -> dict[str, Any]:
     return dict(problem)
 
 
-async def test_nothing_under_v1_answers_without_a_token(api: Api) -> None:
-    document = (await api.get("/openapi.json")).json()
+async def test_nothing_under_v1_answers_without_a_token(shared_api: Api) -> None:
+    document = (await shared_api.get("/openapi.json")).json()
     for path, operations in document["paths"].items():
         if path in ("/healthz", "/readyz"):
             continue
         for method in operations:
             url = path.replace("{run_id}", "019a3f6e-7c1f-7d00-8000-2b1c5c9f0a11").replace("{", "").replace("}", "")
-            answer = await api.client.request(method, url, headers={"Authorization": ""}, content=b"not json")
+            answer = await shared_api.client.request(method, url, headers={"Authorization": ""}, content=b"not json")
             check_problem(answer, 401)
             assert answer.headers["www-authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize("header", ["Bearer wrong", f"Basic {TOKEN}", "Bearer", "Bearer ?", "Bearer caf\u00e9"])
-async def test_a_token_that_is_not_known_is_refused(api: Api, header: str) -> None:
-    answer = await api.get("/v1/runs", headers={"Authorization": header.encode()})
+async def test_a_token_that_is_not_known_is_refused(shared_api: Api, header: str) -> None:
+    answer = await shared_api.get("/v1/runs", headers={"Authorization": header.encode()})
     check_problem(answer, 401)
 
 
-async def test_paths_that_do_not_exist_are_no_way_around_the_token(api: Api) -> None:
-    check_problem(await api.get("/v1/nothing", headers={"Authorization": ""}), 401)
-    check_problem(await api.get(f"{api.url}//v1/runs", headers={"Authorization": ""}), 401)
-    check_problem(await api.get("/v1/nothing"), 404)
+async def test_paths_that_do_not_exist_are_no_way_around_the_token(shared_api: Api) -> None:
+    check_problem(await shared_api.get("/v1/nothing", headers={"Authorization": ""}), 401)
+    check_problem(await shared_api.get(f"{shared_api.url}//v1/runs", headers={"Authorization": ""}), 401)
+    check_problem(await shared_api.get("/v1/nothing"), 404)
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/docs", "/openapi.json", "/"])
-async def test_what_shows_no_data_needs_no_token(api: Api, path: str) -> None:
-    assert (await api.get(path, headers={"Authorization": ""})).status_code == 200
+async def test_what_shows_no_data_needs_no_token(shared_api: Api, path: str) -> None:
+    assert (await shared_api.get(path, headers={"Authorization": ""})).status_code == 200
 
 
-async def test_the_docs_and_the_root_page_name_no_outside_host(api: Api) -> None:
+async def test_the_docs_and_the_root_page_name_no_outside_host(shared_api: Api) -> None:
     for path in ("/docs", "/redoc", "/"):
-        page = (await api.get(path)).text
+        page = (await shared_api.get(path)).text
         hosts = re.findall(r"(?:src|href)=\"?(?:https?:)?//([^/\"']+)", page)
         assert all(host.startswith("127.0.0.1") for host in hosts), hosts
         for link in re.findall(r"(?:src|href)=\"(/[^\"]+)\"", page):
-            assert (await api.get(link)).status_code == 200, link
+            assert (await shared_api.get(link)).status_code == 200, link
 
 
 async def test_a_token_in_the_query_opens_event_streams_only_and_is_never_logged(
@@ -89,32 +89,32 @@ async def test_a_token_in_the_query_opens_event_streams_only_and_is_never_logged
     assert not any(TOKEN in line for line in ours)
 
 
-async def test_a_body_of_a_megabyte_is_refused_before_it_is_parsed(api: Api) -> None:
+async def test_a_body_of_a_megabyte_is_refused_before_it_is_parsed(shared_api: Api) -> None:
     for body in (json.dumps({"task": "x" * BODY_MAX_BYTES}).encode(), b"[" * (BODY_MAX_BYTES + 1)):
-        problem = check_problem(await api.client.post("/v1/runs", content=body), 413)
+        problem = check_problem(await shared_api.client.post("/v1/runs", content=body), 413)
         assert "1,000,000 bytes" in problem["next_step"]
 
 
-async def test_a_body_that_lies_about_its_length_is_refused_too(api: Api) -> None:
+async def test_a_body_that_lies_about_its_length_is_refused_too(shared_api: Api) -> None:
     async def chunks() -> Any:
         for _ in range(12):
             yield b" " * 100_000
 
-    check_problem(await api.client.post("/v1/runs", content=chunks()), 413)
+    check_problem(await shared_api.client.post("/v1/runs", content=chunks()), 413)
 
 
-async def test_what_is_not_json_is_said_to_be_so(api: Api) -> None:
+async def test_what_is_not_json_is_said_to_be_so(shared_api: Api) -> None:
     json_type = {"Content-Type": "application/json"}
-    problem = check_problem(await api.client.post("/v1/runs", content=b'{"task": ', headers=json_type), 422)
+    problem = check_problem(await shared_api.client.post("/v1/runs", content=b'{"task": ', headers=json_type), 422)
     assert problem["errors"][0]["field"] == "body"
     assert "not JSON" in problem["errors"][0]["message"]
     for body, headers in ((b'{"task": "t"}', {}), (b"", json_type), (b"[]", json_type)):
-        problem = check_problem(await api.client.post("/v1/runs", content=body, headers=headers), 422)
+        problem = check_problem(await shared_api.client.post("/v1/runs", content=body, headers=headers), 422)
         assert "JSON object" in problem["errors"][0]["message"]
 
 
-async def test_a_method_that_a_path_does_not_take_is_a_problem(api: Api) -> None:
-    answer = await api.client.delete("/v1/runs")
+async def test_a_method_that_a_path_does_not_take_is_a_problem(shared_api: Api) -> None:
+    answer = await shared_api.client.delete("/v1/runs")
     assert "DELETE" in check_problem(answer, 405)["detail"]
     assert answer.headers["allow"]
 
@@ -129,14 +129,14 @@ async def test_a_defect_is_said_to_be_one_and_shows_no_inside(parts: ApiParts, s
     assert "secret" not in json.dumps(problem)
 
 
-async def test_an_address_with_a_nul_character_is_refused(api: Api) -> None:
+async def test_an_address_with_a_nul_character_is_refused(shared_api: Api) -> None:
     for path in ("/v1/runs?agent=a%00b", "/v1/runs/a%00b", "/v1/runs?label=a%3D%00"):
-        check_problem(await api.get(path), 422)
+        check_problem(await shared_api.get(path), 422)
 
 
-async def test_every_answer_is_safe_to_open_in_a_browser(api: Api) -> None:
+async def test_every_answer_is_safe_to_open_in_a_browser(shared_api: Api) -> None:
     for path in ("/", "/v1/runs", "/nothing"):
-        headers = (await api.get(path)).headers
+        headers = (await shared_api.get(path)).headers
         assert headers["referrer-policy"] == "no-referrer"
         assert headers["x-content-type-options"] == "nosniff"
 
@@ -200,8 +200,8 @@ def nowhere() -> TemporalRuns:
     return TemporalRuns(connect, "nowhere")
 
 
-async def test_the_openapi_document_is_whole(api: Api) -> None:
-    document = (await api.get("/openapi.json")).json()
+async def test_the_openapi_document_is_whole(shared_api: Api) -> None:
+    document = (await shared_api.get("/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
     named = set(re.findall(r'"\$ref": ?"([^"]+)"', json.dumps(document)))
     assert named <= {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
@@ -219,4 +219,4 @@ async def test_the_openapi_document_is_whole(api: Api) -> None:
     examples = document["components"]["schemas"]["RunRequest"]["examples"]
     for example in examples:
         TypeAdapter(dict[str, Any]).validate_python(example)
-        assert (await api.post("/v1/runs", example)).status_code == 201
+        assert (await shared_api.post("/v1/runs", example)).status_code == 201

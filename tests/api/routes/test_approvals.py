@@ -85,10 +85,10 @@ async def test_with_no_worker_up_a_decision_is_left_for_later(api: Api, temporal
     assert "decide_approval" in names
 
 
-async def test_what_was_never_asked_is_a_404(api: Api) -> None:
-    run_id = await asks(api)
-    check_problem(await api.post(f"/v1/runs/{run_id}/approvals/turn/13/call/0", APPROVE), 404)
-    check_problem(await api.post(f"/v1/runs/{run_id}/approvals/{'x' * 201}", APPROVE), 422)
+async def test_what_was_never_asked_is_a_404(shared_api: Api) -> None:
+    run_id = await asks(shared_api)
+    check_problem(await shared_api.post(f"/v1/runs/{run_id}/approvals/turn/13/call/0", APPROVE), 404)
+    check_problem(await shared_api.post(f"/v1/runs/{run_id}/approvals/{'x' * 201}", APPROVE), 422)
 
 
 async def test_a_run_that_ended_needs_no_word_any_more(api: Api) -> None:
@@ -110,10 +110,10 @@ async def test_a_run_that_ended_needs_no_word_any_more(api: Api) -> None:
     ],
 )
 async def test_an_edit_that_does_not_fit_is_refused_at_once(
-    api: Api, approval_id: str, kind: ApprovalKind, body: dict[str, object]
+    shared_api: Api, approval_id: str, kind: ApprovalKind, body: dict[str, object]
 ) -> None:
-    run_id = await asks(api, approval_id, kind)
-    check_problem(await api.post(f"/v1/runs/{run_id}/approvals/{approval_id}", body), 422)
+    run_id = await asks(shared_api, approval_id, kind)
+    check_problem(await shared_api.post(f"/v1/runs/{run_id}/approvals/{approval_id}", body), 422)
 
 
 async def test_only_those_who_may_decide_do(api: Api, staffed: Api, journal: PostgresJournal) -> None:

@@ -58,7 +58,7 @@ async def test_with_no_worker_up_a_command_is_left_for_later(api: Api) -> None:
     answer = await api.post(f"/v1/runs/{run_id}/pause")
     assert answer.status_code == 202
     assert answer.json()["acknowledged"] is False
-    assert asyncio.get_running_loop().time() - began < 4
+    assert asyncio.get_running_loop().time() - began < 10
 
 
 async def test_what_was_left_for_later_stands_in_the_history(api: Api, temporal_client: Client) -> None:

@@ -57,46 +57,46 @@ async def whole(api: Api, run_id: str, **headers: str) -> Sequence[Frame]:
     return [frame async for frame in frames(api, run_id, **headers) if isinstance(frame, Frame)]
 
 
-async def test_a_page_holds_what_happened_and_where_to_go_on(api: Api) -> None:
-    run_id = await api.start()
-    await api.record(run_id, *(note(number) for number in range(5)))
-    page = (await api.get(f"/v1/runs/{run_id}/events?limit=2")).json()
+async def test_a_page_holds_what_happened_and_where_to_go_on(shared_api: Api) -> None:
+    run_id = await shared_api.start()
+    await shared_api.record(run_id, *(note(number) for number in range(5)))
+    page = (await shared_api.get(f"/v1/runs/{run_id}/events?limit=2")).json()
     assert [(one["seq"], one["key"], one["event"]["type"]) for one in page["items"]] == [
         (1, "submitted", "run_submitted"),
         (2, "turn/1/note/0", "note_added"),
     ]
     assert page["next_cursor"] == "2"
-    rest = (await api.get(f"/v1/runs/{run_id}/events?cursor=2")).json()
+    rest = (await shared_api.get(f"/v1/runs/{run_id}/events?cursor=2")).json()
     assert [one["seq"] for one in rest["items"]] == [3, 4, 5, 6]
     assert (rest["next_cursor"], rest["last_seq"]) == (None, 6)
-    empty = (await api.get(f"/v1/runs/{run_id}/events?after=6")).json()
+    empty = (await shared_api.get(f"/v1/runs/{run_id}/events?after=6")).json()
     assert (empty["items"], empty["last_seq"]) == ([], 6)
-    typed = (await api.get(f"/v1/runs/{run_id}/events?types=run_submitted,run_ended")).json()
+    typed = (await shared_api.get(f"/v1/runs/{run_id}/events?types=run_submitted,run_ended")).json()
     assert [one["seq"] for one in typed["items"]] == [1]
 
 
-async def test_events_that_there_are_none_of_are_refused(api: Api) -> None:
-    run_id = await api.start()
-    problem = check_problem(await api.get(f"/v1/runs/{run_id}/events?types=noise"), 422)
+async def test_events_that_there_are_none_of_are_refused(shared_api: Api) -> None:
+    run_id = await shared_api.start()
+    problem = check_problem(await shared_api.get(f"/v1/runs/{run_id}/events?types=noise"), 422)
     assert "turn_answered" in problem["next_step"]
-    check_problem(await api.get(f"/v1/runs/{run_id}/events?after=-1"), 422)
+    check_problem(await shared_api.get(f"/v1/runs/{run_id}/events?after=-1"), 422)
 
 
 @pytest.mark.parametrize("last", ["x", "-1", "1.5", "9" * 30, "\u00b2"])
-async def test_a_last_event_id_that_is_none_is_refused(api: Api, last: str) -> None:
-    run_id = await api.start()
+async def test_a_last_event_id_that_is_none_is_refused(shared_api: Api, last: str) -> None:
+    run_id = await shared_api.start()
     headers = {**STREAM, "Last-Event-ID": last.encode("latin-1")}
-    check_problem(await api.get(f"/v1/runs/{run_id}/events", headers=headers), 422)
+    check_problem(await shared_api.get(f"/v1/runs/{run_id}/events", headers=headers), 422)
 
 
-async def test_the_stream_of_an_ended_run_is_sent_whole_and_ends(api: Api) -> None:
-    run_id = await api.start()
-    await api.record(run_id, *(note(number) for number in range(600)), ("ended", ENDED))
-    found = await whole(api, run_id)
+async def test_the_stream_of_an_ended_run_is_sent_whole_and_ends(shared_api: Api) -> None:
+    run_id = await shared_api.start()
+    await shared_api.record(run_id, *(note(number) for number in range(600)), ("ended", ENDED))
+    found = await whole(shared_api, run_id)
     assert [frame.id for frame in found] == [*(str(seq) for seq in range(1, 603)), None]
     assert found[0].event == "run_submitted"
     assert found[-1].event == "end"
-    page = (await api.get(f"/v1/runs/{run_id}/events?limit=1000")).json()
+    page = (await shared_api.get(f"/v1/runs/{run_id}/events?limit=1000")).json()
     assert [frame.json() for frame in found[:-1]] == page["items"]
 
 
@@ -172,9 +172,9 @@ async def test_tokens_come_live_and_without_an_id(api: Api) -> None:
     assert [frame.id for frame in found if frame.id] == ["1", "2", "3"]
 
 
-async def test_a_quiet_stream_is_kept_alive(api: Api) -> None:
-    run_id = await api.start()
-    async for frame in frames(api, run_id, **{"Last-Event-ID": "1"}):
+async def test_a_quiet_stream_is_kept_alive(shared_api: Api) -> None:
+    run_id = await shared_api.start()
+    async for frame in frames(shared_api, run_id, **{"Last-Event-ID": "1"}):
         if frame == "ping":
             break
     else:

@@ -134,18 +134,18 @@ async def test_the_same_key_with_another_body_is_refused(api: Api) -> None:
     ],
 )
 async def test_what_cannot_be_used_is_refused_with_what_to_do(
-    api: Api, change: dict[str, Any], field: str, says: str
+    shared_api: Api, change: dict[str, Any], field: str, says: str
 ) -> None:
-    problem = check_problem(await api.post("/v1/runs", {"task": "t", **change}), 422)
+    problem = check_problem(await shared_api.post("/v1/runs", {"task": "t", **change}), 422)
     assert field in str(problem)
     assert says in str(problem)
     assert problem["next_step"]
-    assert (await api.get("/v1/runs")).json()["items"] == []
+    assert (await shared_api.get("/v1/runs")).json()["items"] == []
 
 
-async def test_half_a_surrogate_pair_is_refused(api: Api) -> None:
+async def test_half_a_surrogate_pair_is_refused(shared_api: Api) -> None:
     headers = {"Content-Type": "application/json"}
-    check_problem(await api.client.post("/v1/runs", content=b'{"task": "\\ud800"}', headers=headers), 422)
+    check_problem(await shared_api.client.post("/v1/runs", content=b'{"task": "\\ud800"}', headers=headers), 422)
 
 
 async def test_a_repository_outside_of_what_the_operator_allows_is_refused(parts: ApiParts, serve: Serve) -> None:
@@ -194,8 +194,8 @@ async def test_lists_are_filtered_and_paged(api: Api) -> None:
 @pytest.mark.parametrize(
     "query", ["status=odd", "limit=0", "limit=1000", "label=x", "created_after=soon", "cursor=%F0"]
 )
-async def test_a_list_that_cannot_be_made_is_refused(api: Api, query: str) -> None:
-    check_problem(await api.get(f"/v1/runs?{query}"), 422)
+async def test_a_list_that_cannot_be_made_is_refused(shared_api: Api, query: str) -> None:
+    check_problem(await shared_api.get(f"/v1/runs?{query}"), 422)
 
 
 async def test_a_run_shows_where_it_stands(api: Api) -> None:
@@ -220,9 +220,9 @@ async def test_a_run_shows_where_it_stands(api: Api) -> None:
 
 
 @pytest.mark.parametrize("run_id", ["nothing", "019a3f6e-7c1f-7d00-8000-2b1c5c9f0a11", "%2e%2e", "caf%C3%A9"])
-async def test_a_run_that_is_not_there_is_a_404(api: Api, run_id: str) -> None:
+async def test_a_run_that_is_not_there_is_a_404(shared_api: Api, run_id: str) -> None:
     for path in ("", "/events", "/diff", "/files", "/conversation", "/snapshots", "/usage", "/approvals"):
-        check_problem(await api.get(f"/v1/runs/{run_id}{path}"), 404)
+        check_problem(await shared_api.get(f"/v1/runs/{run_id}{path}"), 404)
 
 
 async def test_each_role_may_do_what_it_is_for(api: Api, journal: Any) -> None:

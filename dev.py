@@ -28,6 +28,8 @@ CHECKS = {
     "types": ["ty", "check"],
     "imports": ["lint-imports"],
 }
+# Two names of one setting, for older and newer versions of uv.
+SYSTEM_CERTIFICATES = {"UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"}
 LAUNCHER = """#!{python}
 import sys
 
@@ -105,7 +107,7 @@ def install_lock() -> None:
     if uv:
         install = [uv, "pip", "install", "--python", python, *wanted]
         # The system's certificates first: a proxy's own authority is known to them alone.
-        if call_quietly(*install, UV_SYSTEM_CERTS="1", UV_NATIVE_TLS="1") or call_quietly(*install):
+        if call_quietly(*install, **SYSTEM_CERTIFICATES) or call_quietly(*install):
             return
     print("dev.py: without uv this takes a minute", file=sys.stderr)
     if call(python, "-m", "pip", "install", "-qq", "--disable-pip-version-check", *wanted):
@@ -159,6 +161,7 @@ def lock() -> int:
         stop("uv is needed to make the lock")
     quiet = ["--no-header", "--no-annotate", "--no-emit-index-url"]
     target = ["--universal", "--generate-hashes", "--extra", "dev", "--python-version", "3.11"]
+    os.environ.update(SYSTEM_CERTIFICATES)
     return call(uv, "pip", "compile", *quiet, *target, "--output-file", LOCK.name, "pyproject.toml")
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import httpx2
 from temporalio import activity, workflow
+from temporalio.common import RetryPolicy
 
 from domain.value import Value
 
@@ -28,7 +29,7 @@ class BareActivities:
     """`model_url` answers over HTTP what the scripted model says; nothing is kept anywhere."""
 
     def __init__(self, model_url: str) -> None:
-        self._http = httpx2.AsyncClient(base_url=model_url)
+        self._http = httpx2.AsyncClient(base_url=model_url, headers={"Authorization": "Bearer scripted"})
 
     @activity.defn
     async def ask(self, input: StepInput) -> StepResult:
@@ -62,6 +63,10 @@ class BareLoop:
             step = StepInput(run=run, turn=turn)
             for method in (BareActivities.ask, BareActivities.act):
                 result = await workflow.execute_activity_method(
-                    method, step, start_to_close_timeout=timedelta(minutes=1), heartbeat_timeout=timedelta(seconds=10)
+                    method,
+                    step,
+                    start_to_close_timeout=timedelta(minutes=1),
+                    heartbeat_timeout=timedelta(seconds=10),
+                    retry_policy=RetryPolicy(maximum_attempts=3),
                 )
         return result

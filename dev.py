@@ -159,7 +159,7 @@ def lock() -> int:
     uv = find_uv()
     if uv is None:
         stop("uv is needed to make the lock")
-    quiet = ["--no-header", "--no-annotate", "--no-emit-index-url"]
+    quiet = ["--quiet", "--no-header", "--no-annotate", "--no-emit-index-url"]
     target = ["--universal", "--generate-hashes", "--extra", "dev", "--python-version", "3.11"]
     os.environ.update(SYSTEM_CERTIFICATES)
     return call(uv, "pip", "compile", *quiet, *target, "--output-file", LOCK.name, "pyproject.toml")

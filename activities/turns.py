@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Literal
 
-from activities.tools import TOOLS, parse_call, subject_of
+from activities.tools import TOOLS, parse_call, subject_of, whole_subject
 from activities.tools.summary import summary_of
 from domain.errors import ModelMistake
 from domain.event import ToolReturned, TurnAnswered
@@ -100,7 +100,7 @@ def _read(call: ToolCall, index: int, offered: Collection[str], policy: ToolPoli
     except ModelMistake as mistake:
         return _Read(call=call, index=index, mistake=mistake.message)
     subject = subject_of(tool, arguments)
-    ruling = decide(policy, tool.definition, subject)
+    ruling = decide(policy, tool.definition, whole_subject(tool, arguments))
     if ruling.verdict == "ask" and call.name in granted:
         ruling = Ruling(verdict="allow")
     return _Read(call=call, index=index, subject=subject, tool_class=tool.definition.tool_class, ruling=ruling)

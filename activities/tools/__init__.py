@@ -3,7 +3,7 @@
 from activities.tools.apply_patch import APPLY_PATCH
 from activities.tools.ask_human import ASK_HUMAN
 from activities.tools.bash import BASH
-from activities.tools.calls import parse, schema, subject
+from activities.tools.calls import parse, schema, subject, whole_subject
 from activities.tools.contract import Arguments, Tool
 from activities.tools.edit import EDIT
 from activities.tools.finish import FINISH
@@ -15,7 +15,7 @@ from activities.tools.todo import TODO
 from activities.tools.write import WRITE_TOOL
 from domain.model import ToolCall
 
-__all__ = ["TOOLS", "parse_call", "schema", "subject_of"]
+__all__ = ["TOOLS", "parse_call", "schema", "subject_of", "whole_subject"]
 
 TOOLS: dict[str, Tool] = {
     tool.definition.name: tool
@@ -41,5 +41,5 @@ def parse_call(call: ToolCall) -> tuple[Tool, Arguments]:
 
 
 def subject_of(tool: Tool, arguments: Arguments) -> str:
-    """One line of at most 200 characters: what policies match and people read."""
+    """One line of at most 200 characters, for people; policies match `whole_subject`."""
     return subject(tool, arguments)

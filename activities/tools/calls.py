@@ -39,11 +39,15 @@ def parse(call: ToolCall, tools: Mapping[str, Tool]) -> tuple[Tool, Arguments]:
         raise ModelMistake(f"The arguments of {call.name} are wrong:\n{faults}\nIts fields are: {fields}.") from None
 
 
-def subject(tool: Tool, arguments: Arguments) -> str:
-    """What a policy matches and a person reads, in one line."""
+def whole_subject(tool: Tool, arguments: Arguments) -> str:
+    """In one line, all of it: what is matched must not end where it is shown to."""
     if tool.definition.subject is None:
         return ""
-    line = " ".join(str(getattr(arguments, tool.definition.subject)).split())
+    return " ".join(str(getattr(arguments, tool.definition.subject)).split())
+
+
+def subject(tool: Tool, arguments: Arguments) -> str:
+    line = whole_subject(tool, arguments)
     return line if len(line) <= SUBJECT_CHARACTERS else line[: SUBJECT_CHARACTERS - 1] + "…"
 
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from activities.tools import TOOLS, parse_call, schema, subject_of
+from activities.tools import TOOLS, parse_call, schema, subject_of, whole_subject
 from domain.agents import AGENTS
 from domain.errors import ModelMistake
 from domain.model import ToolCall
@@ -70,6 +70,7 @@ def test_the_subject_is_one_short_line() -> None:
     tool, arguments = parse_call(call("bash", json.dumps({"command": "cd a &&\n\tmake   " + "x" * 300})))
     subject = subject_of(tool, arguments)
     assert subject.startswith("cd a && make xxx") and len(subject) == 200
+    assert whole_subject(tool, arguments).endswith("x" * 300)
     patch = "*** Begin Patch\n*** Delete File: a\n*** Add File: b\n+x\n*** End Patch"
     tool, arguments = parse_call(call("apply_patch", json.dumps({"patch": patch})))
     assert subject_of(tool, arguments) == "a, b"

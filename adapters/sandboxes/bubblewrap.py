@@ -97,29 +97,24 @@ class BubblewrapSandbox:
 
     async def _run_on(self, ground: Ground, command: Command, on_output: Show | None = None) -> CommandResult:
         with self._names.running(command.name) as running:
-            cage = Namespaces(command.limits, running.name, ground.cgroups)
-            try:
-                child = self._start(command, running.marker, ground, cage)
-            except BaseException:
-                cage.abandon()
-                raise
-            cage.hold(child)
+            child = self._start(command, running.marker, ground)
+            cage = Namespaces(child, command.limits, running.name, ground.cgroups)
             return await conduct(child, cage, command, on_output, running.stopped)
 
-    def _start(self, command: Command, marker: str, ground: Ground, cage: Namespaces) -> Child:
+    def _start(self, command: Command, marker: str, ground: Ground) -> Child:
         variables = [word for item in command.environment.items() for word in ("--setenv", *item)]
         mounts = mount_arguments(command.mounts)
         seccomp = memory_file("seccomp", ground.system_calls)
         options = (
-            *("--seccomp", str(seccomp), "--info-fd", str(cage.info_fd)),
+            *("--seccomp", str(seccomp)),
             *(*ground.arguments, *mounts, "--remount-ro", "/"),
             *("--chdir", command.cwd, "--clearenv", *variables),
         )
         # In a file, not in the arguments: the first process's can be read inside, and tell of the host.
-        fds = [seccomp, cage.info_fd, memory_file("options", "".join(f"{word}\0" for word in options).encode())]
+        fds = [seccomp, memory_file("options", "".join(f"{word}\0" for word in options).encode())]
         bounded = ground.cgroups is not None and ground.cgroups.bounds("memory")
         text = gate(command, limit_text(command.limits, memory=not bounded))
-        argv = ["bwrap", "--args", str(fds[2]), "--", "/bin/sh", "-c", text, marker]
+        argv = ["bwrap", "--args", str(fds[1]), "--", "/bin/sh", "-c", text, marker]
         try:
             start = Start([*argv, *command.argv], self.agent_uid, path=str(ground.bwrap), pass_fds=fds)
             return Child(start, command)

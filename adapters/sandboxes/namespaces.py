@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import signal
 
@@ -17,22 +16,17 @@ from domain.sandbox import SandboxLimits
 class Namespaces:
     """bwrap outside, the first process of the namespace, and what that runs. Only the last is in the control group."""
 
-    def __init__(self, limits: SandboxLimits, name: str, cgroups: Cgroups | None) -> None:
+    def __init__(self, child: Child, limits: SandboxLimits, name: str, cgroups: Cgroups | None) -> None:
         self.out_of_memory = False
-        self._child: Child | None = None
+        self._child = child
         self._limits = limits
         self._name = name
         self._cgroups = cgroups
         self._cgroup: Cgroup | None = None
         self._awake: asyncio.Future[None] | None = None
+        if cgroups is not None:
+            self._awake = asyncio.get_running_loop().run_in_executor(None, cgroups.wake)
         self._init: int | None = None
-        self._said, self.info_fd = os.pipe()
-        os.set_blocking(self._said, False)
-
-    def hold(self, child: Child) -> None:
-        self._child = child
-        if self._cgroups is not None:
-            self._awake = asyncio.get_running_loop().run_in_executor(None, self._cgroups.wake)
 
     async def close_in(self) -> None:
         try:
@@ -46,25 +40,22 @@ class Namespaces:
         except (OSError, ValueError) as error:
             raise SandboxUnavailable(f"The sandbox could not be closed in: {error}") from error
 
-    def abandon(self) -> None:
-        """Where nothing was started."""
-        os.close(self._said)
-
     def _first_process(self) -> int:
-        return int(json.loads(os.read(self._said, 4096))["child-pid"])
+        """Not by --info-fd: bwrap dies of writing to a pipe that a dead worker left, and its child waits for ever."""
+        (init,) = children_of(self._child.pid)
+        return init
 
     async def destroy(self) -> None:
         """The end of a namespace's first process is the end of all in it."""
         if self._init is None:
             with contextlib.suppress(OSError, ValueError):
                 self._init = os.pidfd_open(self._first_process())
-        os.close(self._said)
         if self._init is not None:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._init, signal.SIGKILL)
             await until_dead(self._init)
             os.close(self._init)
-        elif self._child is not None:
+        else:
             self._child.kill()
         if self._awake is not None:
             await self._awake

@@ -99,7 +99,7 @@ class Trial:
         except OSError as error:
             ok, said = False, str(error)
         finally:
-            await asyncio.to_thread(shutil.rmtree, top, onerror=_open_and_retry)
+            await asyncio.to_thread(_remove, top, top / "work" / "work")
         found = "two layers and changes above them" if ok else said
         return Check(name="overlay", ok=ok, found=found, remedy="" if ok else OVERLAY_REMEDY)
 
@@ -136,9 +136,8 @@ def _changed(upper: Path) -> bool:
     return whiteout and (upper / "new").is_file() and (upper / "b").is_dir()
 
 
-def _open_and_retry(function: Callable[[str], object], path: str, _: object) -> None:
-    """The kernel leaves a directory of mode 000 in the work directory."""
-    Path(path).chmod(0o700)
-    function(path)
-    if Path(path).exists():
-        shutil.rmtree(path)
+def _remove(top: Path, left: Path) -> None:
+    """`left` is the directory of mode 000 that the kernel makes below an overlay's work directory."""
+    if left.exists():
+        left.chmod(0o700)
+    shutil.rmtree(top)

@@ -28,8 +28,9 @@ def folder() -> Generator[Path]:
     path = Path(tempfile.mkdtemp(prefix="perdure-"))
     owned_by_agent(path)
     yield path
-    for directory, _, _ in os.walk(path):
-        Path(directory).chmod(0o700)
+    for directory, names, _ in os.walk(path):
+        for name in names:
+            Path(directory, name).chmod(0o700)
     shutil.rmtree(path)
 
 

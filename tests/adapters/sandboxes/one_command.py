@@ -1,0 +1,24 @@
+"""A process that runs commands in the sandbox, to be killed: `one_command.py <home> <token> <marks directory>`."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from adapters.sandboxes.bubblewrap import BubblewrapSandbox
+from domain.sandbox import WORKSPACE_PATH, Command, WritableMount
+from tests.adapters.sandboxes.conftest import AGENT_UID
+
+
+async def main(home: str, token: str, marks: str) -> None:
+    sandbox = BubblewrapSandbox(Path(home), AGENT_UID)
+    await sandbox.prepare()
+    sys.stdout.write("prepared\n")
+    sys.stdout.flush()
+    sys.stdin.readline()
+    text = f"touch begun; (setsid setsid sleep {token} &) & sleep {token} & setsid sh -c 'sleep {token}; true'"
+    mounts = (WritableMount(source=marks, target=WORKSPACE_PATH),)
+    command = Command(argv=("sh", "-c", text), environment=sandbox.environment, mounts=mounts, name="survivor")
+    await sandbox.run(command)
+
+
+asyncio.run(main(*sys.argv[1:]))

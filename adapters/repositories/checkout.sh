@@ -4,7 +4,8 @@ set -eu
 exec 2>&1
 git init --quiet --template= --object-format="$4" --initial-branch="${2:-main}" .
 mkdir -p .git/objects/info .git/info
-if [ -d /mirror/objects ] && [ -n "$3" ]; then
+if [ -n "$3" ]; then
+  [ -d /mirror/objects ] || { echo 'the mirror is not mounted: this sandbox cannot mount anything'; exit 1; }
   echo /mirror/objects >.git/objects/info/alternates
 else
   tree=$(git hash-object -t tree -w --stdin </dev/null)

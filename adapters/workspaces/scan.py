@@ -2,7 +2,6 @@
 
 import os
 import stat
-from collections.abc import Mapping
 from pathlib import Path
 
 from adapters.workspaces.before import BeforeScan
@@ -174,10 +173,6 @@ def open_plain(folder: int, name: str) -> tuple[int, os.stat_result]:
         descriptor = os.open(name, PLAIN, dir_fd=folder)
         os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
         return descriptor, found
-
-
-def changed_paths(delta: Mapping[str, Entry]) -> int:
-    return sum(1 for entry in delta.values() if not (isinstance(entry, DirectoryEntry) and entry.unchanged))
 
 
 def _over(what: str) -> OutOfSpace:

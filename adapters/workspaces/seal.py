@@ -6,7 +6,7 @@ from pathlib import Path
 
 from adapters.workspaces.layout import upper_of
 from adapters.workspaces.packs import PackHeader, PackIndex, PackWriter, with_address
-from adapters.workspaces.scan import DeltaCaps, Scan, changed_paths
+from adapters.workspaces.scan import DeltaCaps, Scan
 from adapters.workspaces.snapshots import WHOLE_EVERY, Standing
 from domain.ports.files import Blobs
 from domain.snapshot import DirectoryEntry, FileEntry, SnapshotRef
@@ -52,7 +52,7 @@ def draft(attempt: Path, lowest: Mapping[str, Path], standing: Standing, parent:
         after,
         pack=pack,
         body=body,
-        changed=max(1, changed_paths(scan.delta)),
+        changed=max(1, sum(standing.lines.get(path) != after.lines.get(path) for path in scan.delta)),
     )
 
 

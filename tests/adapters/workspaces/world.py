@@ -48,6 +48,11 @@ class World:
         self._hosts.append(OverlayWorkspaces(self.root / name, self.blobs, AGENT, self.caps))
         return self._hosts[-1]
 
+    @property
+    def snapshot(self) -> SnapshotRef:
+        assert self.lease.snapshot is not None
+        return self.lease.snapshot
+
     async def settle(self) -> None:
         for host in self._hosts:
             await host.settle()

@@ -1,0 +1,86 @@
+import json
+import os
+import signal
+import socket
+import stat
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from tests.cli.conftest import Up, perdure
+
+
+def test_one_line_says_where_everything_answers(up: Up) -> None:
+    answers = up.answers
+    assert set(answers) == {"api", "token", "temporal", "temporal_ui", "postgres", "home"}
+    request = urllib.request.Request(
+        f"{answers['api']}/v1/runs", headers={"Authorization": f"Bearer {answers['token']}"}
+    )
+    with urllib.request.urlopen(request) as answer:
+        assert json.load(answer)["next_cursor"] is None
+    with urllib.request.urlopen(answers["temporal_ui"]) as page:
+        assert b"<html" in page.read()
+    for name in ("token", "stack.json"):
+        assert stat.S_IMODE((up.home / name).stat().st_mode) == 0o600
+
+
+def test_a_second_up_is_refused_and_told_of_the_first(up: Up) -> None:
+    refused = perdure(up.home, "up", "--json", "--port", "0", "--temporal-port", "0", "--ui-port", "0")
+    assert refused.returncode == 5
+    assert f"process {up.process.pid}" in refused.stderr
+    assert up.answers["api"] in refused.stderr
+    assert refused.stdout == ""
+
+
+def test_a_taken_port_is_named_with_who_has_it_and_what_to_do(new_home: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        refused = perdure(new_home, "up", "--port", str(port), "--temporal-port", "0", "--ui-port", "0")
+    assert refused.returncode == 5
+    assert f"Port {port} (API) is taken by" in refused.stderr
+    assert f"(process {os.getpid()})" in refused.stderr
+    assert "`--port 0` takes any that is free" in refused.stderr
+
+
+def test_a_script_that_is_not_there_is_a_wrong_command_line(new_home: Path) -> None:
+    refused = perdure(
+        new_home, "up", "--port", "0", "--temporal-port", "0", "--ui-port", "0", "--scripted", "no-such-script"
+    )
+    assert refused.returncode == 2
+    assert "no-such-script" in refused.stderr
+
+
+def test_a_killed_worker_is_started_again_at_once(up: Up) -> None:
+    before = up.child("-m", "worker")
+    before.kill()
+    up.until_said("Worker ended (killed by SIGKILL)")
+    deadline = time.monotonic() + 20
+    while not (found := [one for one in up.family() if "worker" in one.cmdline() and one.pid != before.pid]):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    up.until_said("Worker answers again")
+    assert found[0].is_running()
+
+
+def test_kill_9_leaves_no_child_behind_and_the_next_up_knows_everything(upped: Callable[..., Up]) -> None:
+    first = upped("--scripted", "demo")
+    # Both servers and all three programs; Postgres has children of its own.
+    family = first.family()
+    assert len(family) >= 5
+    sent = perdure(first.home, "run", "Say it once", "--model", "scripted:echo@1", "--no-plan", "--follow", "--json")
+    assert sent.returncode == 0, sent.stderr
+    run_id = json.loads(sent.stdout.splitlines()[-1])["id"]
+    os.kill(first.process.pid, signal.SIGKILL)
+    _, alive = psutil.wait_procs(family, timeout=15)
+    assert alive == []
+    again = upped()
+    assert again.answers["token"] == first.answers["token"]
+    shown = perdure(again.home, "show", run_id, "--json")
+    assert json.loads(shown.stdout)["status"] == "completed"
+    assert again.end() == 0
+    assert not (again.home / "stack.json").exists()

@@ -28,8 +28,8 @@ async def test_one_at_a_time_in_one_process(tmp_path: Path) -> None:
 async def test_another_process_is_waited_for_and_its_death_is_enough(tmp_path: Path) -> None:
     path = tmp_path / "lock"
     path.touch()
-    pipes = {"stdin": asyncio.subprocess.PIPE, "stdout": asyncio.subprocess.PIPE}
-    other = await asyncio.create_subprocess_exec(sys.executable, "-c", HOLD, path, **pipes)
+    pipe = asyncio.subprocess.PIPE
+    other = await asyncio.create_subprocess_exec(sys.executable, "-c", HOLD, path, stdin=pipe, stdout=pipe)
     assert other.stdout is not None
     await other.stdout.readline()
     entered = asyncio.Event()

@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -137,7 +137,7 @@ def workers(client: Client, settings: Settings, parts: Parts) -> tuple[Worker, W
     return shared, hosted
 
 
-def activities_of(objects: tuple[object, ...]) -> list[object]:
+def activities_of(objects: tuple[object, ...]) -> list[Callable[..., Awaitable[object]]]:
     """The methods that are activities."""
     names = ((one, name) for one in objects for name in dir(type(one)) if not name.startswith("_"))
     methods = [getattr(one, name) for one, name in names]

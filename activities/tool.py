@@ -80,8 +80,8 @@ class ToolActivities:
             return await self._write(input, dossier, lease, job)
 
     async def _read(self, input: CallToolInput, dossier: Dossier, lease: WorkspaceLease, job: Job) -> ToolReturned:
-        layers = await self._workspaces.read_mounts(lease)
-        outcome = await self._run(input, dossier, job, layers)
+        async with self._workspaces.reading(lease) as layers:
+            outcome = await self._run(input, dossier, job, layers)
         returned = _returned(job, 0, outcome).model_copy(update={"snapshot": lease.snapshot})
         if outcome.plan is not None:
             await self._propose(input.run_id, job, outcome)

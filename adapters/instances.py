@@ -46,10 +46,7 @@ class Instance:
 
     def alone(self) -> bool:
         """Whether no other worker process lives in this home."""
-        for path in self._all.iterdir():
-            if path != self.path and _is_locked(path / "lock"):
-                return False
-        return True
+        return not any(path != self.path and _is_locked(path / "lock") for path in self._all.iterdir())
 
     def close(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)

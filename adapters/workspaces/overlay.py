@@ -106,7 +106,7 @@ class OverlayWorkspaces:
         async with disk():
             await in_thread(self._sweep)
 
-    async def remove(self, workspace_id: str) -> None:
+    async def close(self, workspace_id: str) -> None:
         """Frees the disk; the workspace can be opened again from its snapshot."""
         async with self._alone(workspace_id):
             await in_thread(self._rubbish.take, workspace_path(self._home, workspace_id))

@@ -16,13 +16,13 @@ class Watched:
     def cpu_seconds(self) -> float:
         process = psutil.Process(self.pid)
         own = process.cpu_times()
-        total = own.user + own.system + own.children_user + own.children_system
+        total = float(own.user + own.system + own.children_user + own.children_system)
         for child in process.children(recursive=True):
             try:
                 used = child.cpu_times()
             except psutil.NoSuchProcess:
                 continue
-            total += used.user + used.system
+            total += float(used.user + used.system)
         return total
 
 

@@ -1,6 +1,7 @@
 """Where content, workspaces and snapshots are kept."""
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -34,6 +35,10 @@ class Workspaces(Protocol):
 
     async def begin(self, lease: WorkspaceLease, call: str, attempt: int) -> AttemptLayers:
         """Brings the base to the committed snapshot, then makes fresh upper directories. Fenced if not open here."""
+        ...
+
+    def reading(self, lease: WorkspaceLease) -> AbstractAsyncContextManager[AttemptLayers]:
+        """The workspace as committed, read-only; nothing is applied to it meanwhile."""
         ...
 
     async def read_mounts(self, lease: WorkspaceLease) -> AttemptLayers:

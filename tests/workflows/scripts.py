@@ -1,6 +1,6 @@
 """What the scripted model says in these tests, and the small repository that it works on."""
 
-BROKEN = {
+BROKEN: dict[str, str | bytes] = {
     "adder.py": "def add(a, b):\n    return a - b\n",
     "test_adder.py": "from adder import add\n\n\ndef test_add():\n    assert add(2, 3) == 5\n",
     "AGENTS.md": "Run pytest before you finish.\n",

@@ -18,7 +18,7 @@ async def test_uvicorn_serves_the_app_on_its_own_against_given_servers(
     database_url: str, temporal_address: str, tmp_path: Path
 ) -> None:
     environment = {
-        "PATH": os.environ["PATH"],
+        **{name: text for name, text in os.environ.items() if not name.startswith(("PERDURE_", "TEMPORAL_"))},
         "PERDURE_HOME": str(tmp_path),
         "PERDURE_API_TOKEN": "t0ken",
         "PERDURE_MODEL": "scripted:demo",

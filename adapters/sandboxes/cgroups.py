@@ -26,8 +26,10 @@ class Controller:
     """Where this process is."""
 
     def limit(self, group: Path, limits: SandboxLimits) -> None:
-        for name, value in self._files(limits):
-            with contextlib.suppress(FileNotFoundError):  # swap is not accounted on every kernel
+        needed, *others = self._files(limits)
+        (group / needed[0]).write_text(str(needed[1]))
+        for name, value in others:
+            if (group / name).exists():  # swap is not accounted on every kernel
                 (group / name).write_text(str(value))
 
     def _files(self, limits: SandboxLimits) -> tuple[tuple[str, int | str], ...]:
@@ -41,7 +43,7 @@ class Controller:
         if self.name == "memory":
             names = ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes")
             return tuple((name, limits.memory_bytes) for name in names)
-        return (("cpu.cfs_period_us", PERIOD_MICROSECONDS), ("cpu.cfs_quota_us", quota))
+        return (("cpu.cfs_quota_us", quota), ("cpu.cfs_period_us", PERIOD_MICROSECONDS))
 
 
 class Cgroup:
@@ -100,9 +102,10 @@ def _remove(directory: Path) -> bool:
 
 
 class Cgroups:
-    """The groups of one worker's home: `name`s are unique among its running commands."""
+    """The groups of one worker's home, `tag`: `name`s are unique among its running commands."""
 
-    def __init__(self, controllers: tuple[Controller, ...]) -> None:
+    def __init__(self, tag: str, controllers: tuple[Controller, ...]) -> None:
+        self._tag = tag
         self.controllers = controllers
 
     def bounds(self, controller: str) -> bool:
@@ -112,7 +115,7 @@ class Cgroups:
         directories: dict[Path, None] = {}
         memory = None
         for controller in self.controllers:
-            directory = controller.parent / name
+            directory = controller.parent / f"{self._tag}-{name}"
             directory.mkdir(parents=True, exist_ok=True)
             controller.limit(directory, limits)
             directories[directory] = None
@@ -132,24 +135,24 @@ class Cgroups:
         found: dict[str, list[Path]] = {}
         for parent in {controller.parent for controller in self.controllers}:
             for directory in parent.glob("*/") if parent.is_dir() else ():
-                if directory.name.startswith(prefix):
+                if directory.name.startswith(f"{self._tag}-{prefix}"):
                     found.setdefault(directory.name, []).append(directory)
         return [Cgroup(tuple(directories), None) for directories in found.values()]
 
 
 def find_cgroups(home: Path) -> Cgroups | None:
     """Tries to make a group for each controller; None where this host allows none of them."""
-    tag = "perdure-" + hashlib.sha256(str(home).encode()).hexdigest()[:12]
+    tag = hashlib.sha256(str(home).encode()).hexdigest()[:12]
     found = []
     for name in CONTROLLERS:
-        for controller in _candidates(name, tag):
+        for controller in _candidates(name):
             if _works(controller):
                 found.append(controller)
                 break
-    return Cgroups(tuple(found)) if found else None
+    return Cgroups(tag, tuple(found)) if found else None
 
 
-def _candidates(name: str, tag: str) -> list[Controller]:
+def _candidates(name: str) -> list[Controller]:
     own = dict(_own_paths())
     found: list[Controller] = []
     for mount, options in _mounts():
@@ -161,12 +164,12 @@ def _candidates(name: str, tag: str) -> list[Controller]:
         if unified:
             places = dict.fromkeys(place for place in places if _delegates(place, name))
         here = mount / path if (mount / path).is_dir() else mount
-        found += [Controller(name, place / tag, unified, here) for place in places if place.is_dir()]
+        found += [Controller(name, place / "perdure", unified, here) for place in places if place.is_dir()]
     return found
 
 
 def _works(controller: Controller) -> bool:
-    probe = controller.parent / "probe"
+    probe = controller.parent / f"probe-{os.getpid()}"
     try:
         controller.parent.mkdir(exist_ok=True)
         if controller.unified and not _delegates(controller.parent, controller.name):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import itertools
 import os
 import re
 import signal
@@ -35,11 +36,14 @@ class Names:
     def __init__(self, home: Path) -> None:
         self._tag = "perdure:" + hashlib.sha256(str(home).encode()).hexdigest()[:16] + ":"
         self._running: set[Running] = set()
+        self._numbers = itertools.count()
 
     @contextlib.contextmanager
     def running(self, name: str) -> Generator[Running]:
         """A command of this process, until it is gone."""
-        one = Running(plain(name), self._tag + plain(name))
+        # Numbered, so that two commands which share a name by mistake do not end each other.
+        own = f"{plain(name)}.{os.getpid()}-{next(self._numbers)}"
+        one = Running(own, self._tag + own)
         self._running.add(one)
         try:
             yield one

@@ -193,6 +193,10 @@ class SandboxConformance:
         texts = await asyncio.gather(*(said(sandbox, f"sleep 0.5; echo {n}", name=f"many-{n}") for n in numbers))
         assert texts == [f"{n}\n" for n in numbers]
 
+    async def test_commands_that_share_a_name_do_not_end_each_other(self, sandbox: AnySandbox) -> None:
+        texts = await asyncio.gather(*(said(sandbox, f"sleep {n / 5}; echo {n}") for n in range(4)))
+        assert texts == [f"{n}\n" for n in range(4)]
+
     async def test_nothing_is_left_open(self, sandbox: AnySandbox) -> None:
         await said(sandbox, "true")
         before = open_descriptors()

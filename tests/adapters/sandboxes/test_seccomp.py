@@ -8,6 +8,7 @@ import pytest
 
 from adapters.sandboxes import seccomp
 
+
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 def test_the_shipped_filter_is_up_to_date(machine: str) -> None:
     if not ctypes.util.find_library("seccomp"):

@@ -48,6 +48,7 @@ class Up:
     process: subprocess.Popen[str]
     answers: dict[str, str]
     said: list[str] = field(default_factory=list)
+    readers: list[threading.Thread] = field(default_factory=list)
 
     def family(self) -> list[psutil.Process]:
         return list(psutil.Process(self.process.pid).children(recursive=True))
@@ -64,13 +65,19 @@ class Up:
     def end(self) -> int:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
-        return self.process.wait(60)
+        code = self.process.wait(60)
+        for reader in self.readers:
+            reader.join()
+        for pipe in (self.process.stdout, self.process.stderr):
+            assert pipe is not None
+            pipe.close()
+        return code
 
 
-def start_up(home: Path, *arguments: str) -> Up:
+def start_up(home: Path, *arguments: str, **variables: str) -> Up:
     command = [sys.executable, "-P", "-m", "cli", "up", "--json"]
     command += ["--port", "0", "--temporal-port", "0", "--ui-port", "0", *arguments]
-    environment = environment_of(home) | {"PERDURE_ALLOWED_PATHS": str(home.parent)}
+    environment = environment_of(home) | {"PERDURE_ALLOWED_PATHS": str(home.parent)} | variables
     process = subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -88,9 +95,12 @@ def start_up(home: Path, *arguments: str) -> Up:
         up.said.extend(iter(process.stderr.readline, ""))
 
     for reader in (read_out, read_error):
-        threading.Thread(target=reader, daemon=True).start()
+        up.readers.append(threading.Thread(target=reader, daemon=True))
+        up.readers[-1].start()
     line = lines.get(timeout=START_SECONDS)
-    assert line, "".join(up.said)
+    if not line:
+        up.end()
+        raise AssertionError("".join(up.said))
     up.answers = json.loads(line)
     return up
 
@@ -108,8 +118,8 @@ def upped(new_home: Path) -> Iterator[Callable[..., Up]]:
     """Starts stacks of the test's own, and ends them with it."""
     started: list[Up] = []
 
-    def start(*arguments: str) -> Up:
-        started.append(start_up(new_home, *arguments))
+    def start(*arguments: str, **variables: str) -> Up:
+        started.append(start_up(new_home, *arguments, **variables))
         return started[-1]
 
     yield start

@@ -37,8 +37,9 @@ class Home:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            lock.seek(0)
-            raise self._taken(lock.read()) from None
+            with lock:
+                lock.seek(0)
+                raise self._taken(lock.read()) from None
         self._lock = lock
         self._write_lock({"pid": os.getpid()})
 

@@ -106,7 +106,7 @@ class ProgramPart:
         arguments: Sequence[str],
         log_path: Path,
         environment: Callable[[], Mapping[str, str]],
-        ready: Callable[[], Awaitable[bool]],
+        ready: Callable[[Child], Awaitable[bool]],
         grace_seconds: float = 10.0,
     ) -> None:
         self.name = name
@@ -117,13 +117,17 @@ class ProgramPart:
         self._grace_seconds = grace_seconds
         self._child: Child | None = None
 
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child else None
+
     async def start(self) -> None:
         # -P: a directory called `api` where the user happens to stand must not be mistaken for ours.
         argv = [sys.executable, "-P", *self._arguments]
         environment = {**self._environment(), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
         self._child = await Child.start(argv, self._log_path, environment, self._log_path.parent)
         deadline = asyncio.get_running_loop().time() + _READY_SECONDS
-        while not await self._ready():
+        while not await self._ready(self._child):
             if self._child.exit_code is not None:
                 raise WorldError(
                     f"{self.name} did not start ({_ending(self._child.exit_code)}). It said:\n{self._child.said()}",

@@ -1,7 +1,6 @@
 """The embedded stack: which parts it has, what each is told, and where they answer."""
 
 import asyncio
-import json
 import os
 import re
 import tomllib
@@ -9,12 +8,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapters.embedded.child import Child
 from adapters.embedded.ports import LOOPBACK, becomes_free, free_port, holder_of
 from cli.home import Home
 from cli.parts import ROOT, Part, PostgresPart, ProgramPart, TemporalPart, get_status, listens
 from cli.supervisor import Supervisor
 from domain.errors import Conflict, InvalidRequest, WorldError
 
+WORKER_READY = "ready: serves"
 SCRIPTS = ROOT / "adapters" / "models" / "scripted" / "scripts"
 
 
@@ -119,7 +120,7 @@ class Stack:
         if path.is_file():
             self._for_children.setdefault("PERDURE_MODEL", f"scripted:{path.stem}")
 
-        async def ready() -> bool:
+        async def ready(_child: Child) -> bool:
             return await listens(f"{LOOPBACK}:{port}")
 
         arguments = ["-m", "adapters.models.scripted", "--port", str(port), "--script", str(path.absolute())]
@@ -133,14 +134,14 @@ class Stack:
             raise WorldError(f"Temporal does not answer at {address}", "Start it, or unset TEMPORAL_ADDRESS.")
 
     def _worker(self) -> Part:
-        async def ready() -> bool:
-            status, body = await get_status(self._port, "/readyz")
-            return status == 200 and bool(json.loads(body)["checks"]["worker"]["ok"])
+        # Temporal remembers a worker that has died for a while; only its own word tells that this one is up.
+        async def ready(child: Child) -> bool:
+            return WORKER_READY in child.said()
 
         return self._program("Worker", ["-m", "worker"], ready)
 
     def _api(self) -> Part:
-        async def ready() -> bool:
+        async def ready(_child: Child) -> bool:
             status, _ = await get_status(self._port, "/readyz")
             return status == 200
 
@@ -149,7 +150,7 @@ class Stack:
         arguments += ["--log-level", "warning", "--no-access-log", "--timeout-graceful-shutdown", "1"]
         return self._program("API", arguments, ready)
 
-    def _program(self, name: str, arguments: list[str], ready: Callable[[], Awaitable[bool]]) -> ProgramPart:
+    def _program(self, name: str, arguments: list[str], ready: Callable[[Child], Awaitable[bool]]) -> ProgramPart:
         log_path = self._home.logs / f"{name.lower().replace(' ', '-')}.log"
         return ProgramPart(name, arguments, log_path, lambda: self._for_children, ready)
 

@@ -32,7 +32,7 @@ async def supervised() -> AsyncIterator[tuple[Supervisor, list[str]]]:
 
 async def until(said: list[str], text: str) -> None:
     async with asyncio.timeout(20):
-        while not any(text in line for line in said):
+        while not any(text in line for line in said):  # noqa: ASYNC110 - what is waited for is only said
             await asyncio.sleep(0.02)
 
 
@@ -52,7 +52,7 @@ async def test_what_is_killed_is_started_again_and_each_time_it_is_said(
         os.kill(before, signal.SIGKILL)
         await until(said, expected)
         async with asyncio.timeout(10):
-            while pid_of(part) == before:
+            while pid_of(part) == before:  # noqa: ASYNC110 - nothing tells of it
                 await asyncio.sleep(0.02)
     assert said[0].startswith("Sleeper answers after")
     assert any("killed by SIGKILL" in line for line in said)

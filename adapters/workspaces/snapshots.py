@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import IO
 
 from adapters.workspaces.packs import (
-    START,
     PackHeader,
     PackIndex,
     damaged,
@@ -123,7 +122,9 @@ class PackSnapshots:
             return known
         start = await self._blobs.get_range(address, 0, FIRST_READ_BYTES)
         length = header_length(start, address)
-        if length > len(start) >= START.size:
+        if length > len(start):
+            if len(start) < FIRST_READ_BYTES:
+                raise damaged(address)
             start += await self._blobs.get_range(address, len(start), length - len(start))
         index = await asyncio.to_thread(decode_header, start, address)
         return self._keep(index)

@@ -97,8 +97,9 @@ class BubblewrapSandbox:
 
     async def _run_on(self, ground: Ground, command: Command, on_output: Show | None = None) -> CommandResult:
         with self._names.running(command.name) as running:
+            awake = ground.cgroups.wake() if ground.cgroups else None
             child = self._start(command, running.marker, ground)
-            cage = Namespaces(child, command.limits, running.name, ground.cgroups)
+            cage = Namespaces(child, command.limits, running.name, ground.cgroups, awake)
             return await conduct(child, cage, command, on_output, running.stopped)
 
     def _start(self, command: Command, marker: str, ground: Ground) -> Child:

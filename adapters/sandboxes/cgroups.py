@@ -123,9 +123,12 @@ class Cgroups:
                 memory = directory
         return Cgroup(tuple(directories), memory)
 
-    def wake(self) -> None:
-        """Moves this process to where it is: the first move after a rest waits some 10 ms for the kernel, and those
-        that follow do not. Done in a thread while the sandbox starts."""
+    def wake(self) -> "asyncio.Future[None]":
+        """The first move between groups after a rest waits some 10 ms for the kernel, and those that follow do not.
+        So one is made in a thread while the sandbox starts: of this process, to where it is."""
+        return asyncio.get_running_loop().run_in_executor(None, self._stay)
+
+    def _stay(self) -> None:
         place = self.controllers[0]
         with contextlib.suppress(OSError):
             (place.own / "cgroup.procs").write_text(str(os.getpid()))

@@ -16,16 +16,21 @@ from domain.sandbox import SandboxLimits
 class Namespaces:
     """bwrap outside, the first process of the namespace, and what that runs. Only the last is in the control group."""
 
-    def __init__(self, child: Child, limits: SandboxLimits, name: str, cgroups: Cgroups | None) -> None:
+    def __init__(
+        self,
+        child: Child,
+        limits: SandboxLimits,
+        name: str,
+        cgroups: Cgroups | None,
+        awake: asyncio.Future[None] | None,
+    ) -> None:
         self.out_of_memory = False
         self._child = child
         self._limits = limits
         self._name = name
         self._cgroups = cgroups
         self._cgroup: Cgroup | None = None
-        self._awake: asyncio.Future[None] | None = None
-        if cgroups is not None:
-            self._awake = asyncio.get_running_loop().run_in_executor(None, cgroups.wake)
+        self._awake = awake
         self._init: int | None = None
 
     async def close_in(self) -> None:

@@ -206,5 +206,6 @@ class SandboxConformance:
             await sandbox.run(shell(sandbox, "sleep 9", timeout_seconds=0.05))
             with pytest.raises(ModelMistake):
                 await sandbox.run(shell(sandbox, "echo \0"))
+        await asyncio.sleep(0.1)
         left = open_descriptors() - before
         assert not left, left

@@ -156,7 +156,7 @@ def test_a_full_disk_is_out_of_space(tmp_path: Path) -> None:
         ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", shell, "sh", full, sys.executable, script],
         capture_output=True,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(Path.cwd())},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path.cwd()), *sys.path])},
         timeout=60,
     )
     assert "full: The blob store is full" in answer.stdout, answer.stderr

@@ -8,6 +8,7 @@ from rich.text import Text
 
 Json = dict[str, Any]
 _WIDTH = 160
+ASKED_OF_PEOPLE = ("plan_approval", "tool_approval", "publish_approval", "human_answer", "limit", "stuck")
 
 
 def plain(text: object) -> str:
@@ -82,10 +83,17 @@ class EventLines:
         return [_said(f"message of {plain(event['by'])}", one_line(event["text"]))]
 
     def _status_changed(self, event: Json) -> list[Text]:
-        if event["status"] not in ("waiting", "paused"):
+        # What people are asked for was said with the question.
+        if event["status"] not in ("waiting", "paused") or event["waiting_for"] in ASKED_OF_PEOPLE:
             return []
         why = f" for {event['waiting_for'].replace('_', ' ')}" if event["waiting_for"] else ""
         return [Text(f"{event['status']}{why}: {one_line(event['reason'], width=80)}".rstrip(": "), style="yellow")]
+
+    def _approval_requested(self, event: Json) -> list[Text]:
+        card = event["card"]
+        return [
+            Text(f"needs a word on {plain(card['approval_id'])}: {one_line(card['title'], width=100)}", style="yellow")
+        ]
 
     def _approval_decided(self, event: Json) -> list[Text]:
         word = event["decision"]

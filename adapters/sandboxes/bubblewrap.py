@@ -99,7 +99,7 @@ class BubblewrapSandbox:
         with self._names.running(command.name) as running:
             awake = ground.cgroups.wake() if ground.cgroups else None
             child = self._start(command, running.marker, ground)
-            cage = Namespaces(child, command.limits, running.name, ground.cgroups, awake)
+            cage = Namespaces(child, command.limits, running, ground.cgroups, awake)
             return await conduct(child, cage, command, on_output, running.stopped)
 
     def _start(self, command: Command, marker: str, ground: Ground) -> Child:

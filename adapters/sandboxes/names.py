@@ -42,7 +42,7 @@ class Names:
     def running(self, name: str) -> Generator[Running]:
         """A command of this process, until it is gone."""
         # Numbered, so that two commands which share a name by mistake do not end each other.
-        own = f"{plain(name)}.{os.getpid()}-{next(self._numbers)}"
+        own = f"{plain(name)}.{os.getpid()}-{next(self._numbers)}."
         one = Running(own, self._tag + own)
         self._running.add(one)
         try:
@@ -58,17 +58,19 @@ class Names:
             one.stopped.set()
         for one in mine:
             await one.gone.wait()
-        await self._stop_others((self._tag + plain(prefix)).encode())
+        await stop_marked(self._tag + plain(prefix))
 
-    async def _stop_others(self, marker: bytes) -> None:
-        for pid in all_pids():
-            with contextlib.suppress(OSError):
-                # The descriptor comes first: what is read then is about the same process.
-                pidfd = os.pidfd_open(pid)
-                try:
-                    words = arguments_of(pid)
-                    if words[0].endswith(b"bwrap") and any(word.startswith(marker) for word in words):
-                        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-                        await until_dead(pidfd)
-                finally:
-                    os.close(pidfd)
+
+async def stop_marked(marker: str) -> None:
+    """Ends sandboxes whose outer processes have an argument that starts so."""
+    for pid in all_pids():
+        with contextlib.suppress(OSError):
+            # The descriptor comes first: what is read then is about the same process.
+            pidfd = os.pidfd_open(pid)
+            try:
+                words = arguments_of(pid)
+                if words[0].endswith(b"bwrap") and any(word.startswith(marker.encode()) for word in words):
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                    await until_dead(pidfd)
+            finally:
+                os.close(pidfd)

@@ -7,6 +7,7 @@ import signal
 
 from adapters.sandboxes.cgroups import Cgroup, Cgroups
 from adapters.sandboxes.child import Child
+from adapters.sandboxes.names import Running, stop_marked
 from adapters.sandboxes.pipes import until_dead
 from adapters.sandboxes.proc import children_of
 from domain.errors import SandboxUnavailable
@@ -20,14 +21,14 @@ class Namespaces:
         self,
         child: Child,
         limits: SandboxLimits,
-        name: str,
+        running: Running,
         cgroups: Cgroups | None,
         awake: asyncio.Future[None] | None,
     ) -> None:
         self.out_of_memory = False
         self._child = child
         self._limits = limits
-        self._name = name
+        self._running = running
         self._cgroups = cgroups
         self._cgroup: Cgroup | None = None
         self._awake = awake
@@ -39,7 +40,7 @@ class Namespaces:
             self._init = os.pidfd_open(init)
             if self._cgroups is not None and self._awake is not None:
                 (inner,) = children_of(init)
-                self._cgroup = self._cgroups.make(self._name, self._limits)
+                self._cgroup = self._cgroups.make(self._running.name, self._limits)
                 await self._awake
                 self._cgroup.join(inner)
         except (OSError, ValueError) as error:
@@ -62,6 +63,9 @@ class Namespaces:
             os.close(self._init)
         else:
             self._child.kill()
+            await self._child.ended()
+            # What bwrap started in its last moment waits for it for ever.
+            await stop_marked(self._running.marker)
         if self._awake is not None:
             await self._awake
         if self._cgroup is not None:

@@ -103,6 +103,17 @@ async def test_kill_finds_what_another_process_of_the_home_runs(
     kill(process)
 
 
+async def test_a_call_that_is_cancelled_while_it_starts_leaves_nothing(bubblewrap: BubblewrapSandbox) -> None:
+    token = f"1414{os.getpid()}"
+    for n in range(30):
+        task = asyncio.create_task(bubblewrap.run(shell(bubblewrap, f"sleep {token}")))
+        await asyncio.sleep(n / 3000)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert alive(token) == []
+
+
 async def test_without_a_sandbox_kill_goes_by_pid_and_start_time(home: Path) -> None:
     sandbox = NoSandbox(home, AGENT_UID)
     await sandbox.prepare()

@@ -6,7 +6,6 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.rule import Rule
-from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
@@ -22,6 +21,7 @@ STYLES = {
     "running": "cyan",
     "queued": "dim",
 }
+DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 TODO_SIGNS = {"completed": "✓", "done": "✓", "in_progress": "▸"}
 
 
@@ -34,10 +34,12 @@ def print_json(found: object) -> None:
 
 
 def print_diff(console: Console, patch: str) -> None:
-    if console.is_terminal:
-        console.print(Syntax(plain(patch), "diff", background_color="default", word_wrap=True))
-    else:
+    if not console.is_terminal:
         sys.stdout.write(patch)
+        return
+    for line in plain(patch).splitlines():
+        # Only what changed is coloured: the rest must be readable on light and dark.
+        console.print(Text(line, style=DIFF_STYLES.get(line[:1], "")), soft_wrap=True)
 
 
 def status_text(run: Json) -> Text:

@@ -114,9 +114,7 @@ def workers(client: Client, settings: Settings, parts: Parts) -> tuple[Worker, W
         activities=activities_of(parts.shared),
         interceptors=[boundary],
         build_id=BUILD_ID,
-        workflow_runner=SandboxedWorkflowRunner(
-            restrictions=SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
-        ),
+        workflow_runner=workflow_runner(),
         max_concurrent_activities=200,
         max_cached_workflows=2000,
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
@@ -135,6 +133,12 @@ def workers(client: Client, settings: Settings, parts: Parts) -> tuple[Worker, W
         graceful_shutdown_timeout=timedelta(seconds=5),
     )
     return shared, hosted
+
+
+def workflow_runner() -> SandboxedWorkflowRunner:
+    """How workflows run; replays of recorded histories run them the same way."""
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+    return SandboxedWorkflowRunner(restrictions=restrictions)
 
 
 def activities_of(objects: tuple[object, ...]) -> list[Callable[..., Awaitable[object]]]:

@@ -46,6 +46,15 @@ class Attendance:
         await self._record(StatusChanged(status="running", phase=phase))
         self.show()
 
+    async def accompany(self, child: workflow.ChildWorkflowHandle[Any, Any], reads: bool, paused: bool) -> None:
+        """Words go to this phase from now on; it was started as `paused`, and hears what was said since."""
+        self.child, self.reads_messages = child, reads
+        if self._run.paused != paused:
+            await self._forward(*(("pause", PauseRun()) if self._run.paused else ("resume", ResumeRun())))
+        early, self._run.messages = (self._run.messages, []) if reads else ([], self._run.messages)
+        for message in early:
+            await self._take(message)
+
     def show(self) -> None:
         """The run's status for whoever looks at Temporal."""
         status, waiting_for = self._status()

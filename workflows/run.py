@@ -213,6 +213,7 @@ class RunWorkflow(Mailbox):
     async def _child(
         self, method: Callable[[Any, Given], Awaitable[Result]], given: Given, name: str, summary: str
     ) -> Result:
+        paused = self.paused
         handle = await workflow.start_child_workflow(
             method,
             given,
@@ -220,8 +221,7 @@ class RunWorkflow(Mailbox):
             cancellation_type=CHILD_CANCELLATION,
             static_summary=f"{summary}: {self.given.title}"[:200],
         )
-        self.attendance.child = handle
-        self.attendance.reads_messages = method is AgentWorkflow.run
+        await self.attendance.accompany(handle, method is AgentWorkflow.run, paused)
         try:
             return await handle
         finally:

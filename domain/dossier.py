@@ -51,6 +51,7 @@ class Dossier:
         self._answers: dict[int, TurnAnswered] = {}
         self._finishes: dict[Phase, int] = {}
         self._phases: dict[int, Phase] = {}
+        self._generation = 0
 
     @property
     def spec(self) -> RunSpec:
@@ -101,8 +102,9 @@ class Dossier:
             case TurnAnswered() as event:
                 self._answers[event.turn] = event
                 self._phases[event.turn] = event.phase
-            case WorkspaceOpened(snapshot=snapshot):
-                self.snapshot = snapshot
+            case WorkspaceOpened(generation=generation, snapshot=snapshot) if generation > self._generation:
+                # A host that hung while it opened may say so late, of a generation that is over.
+                self._generation, self.snapshot = generation, snapshot
             case ToolStarted() as event:
                 self.attempts[event.call] = event.attempt
             case ToolReturned() as event:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache
+from itertools import takewhile
 from time import monotonic
 from zlib import crc32
 
@@ -14,7 +15,7 @@ from activities.tools import TOOLS, schema
 from activities.turns import CallModelResult, planned, settle
 from domain.agents import AGENTS
 from domain.dossier import Dossier
-from domain.errors import ProviderUnavailable
+from domain.errors import ProviderRefused, ProviderUnavailable, ProviderUnreadable
 from domain.event import MessageReceived, NoteAdded, TurnAnswered, TurnRefused
 from domain.mailbox import SendMessage
 from domain.model import AssistantMessage, Block, ModelAnswer, ModelRequest, ToolCall, ToolSchema, cost_usd
@@ -28,6 +29,8 @@ from domain.tool import ToolPolicy
 from domain.value import Value
 
 LONGEST_WAIT_SECONDS = 120.0
+UNREADABLE_ANSWERS = 5
+"""An outage passes; a model that answers nonsense so often in a row will go on doing so."""
 
 
 class CallModelInput(Value):
@@ -55,10 +58,17 @@ class ModelActivities:
         if input.messages or input.notes:
             await self._deliver(input, dossier)
             dossier = await self._dossiers.of(input.run_id)
-        recorded = dossier.answer(input.turn)
-        if recorded is None:
-            recorded = await self._ask(input, dossier)
-        return planned(recorded, AGENTS[input.agent].tools, self._policy(input.agent, dossier), dossier.granted)
+        answered = dossier.answer(input.turn)
+        if answered is None:
+            answered = await self._ask(input, dossier)
+        rules = (AGENTS[input.agent].tools, self._policy(input.agent, dossier), dossier.granted)
+        # Only for the answer that stands: of two attempts that both asked, one comes too late with another answer.
+        settled = [one for one in settle(answered, *rules) if one.call not in dossier.returned]
+        if settled:
+            events = [NewEvent(key=f"{one.call}/returned", event=one) for one in settled]
+            for recorded in await self._journal.record(input.run_id, events):
+                self._dossiers.add(input.run_id, recorded)
+        return planned(answered, *rules)
 
     async def _deliver(self, input: CallModelInput, dossier: Dossier) -> None:
         events = [
@@ -91,7 +101,7 @@ class ModelActivities:
             answer = await model.answer(self._request(input, name, dossier), stream.send)
         except ProviderUnavailable as error:
             raise await self._refused(input, error, attempt) from error
-        return await self._record(input, dossier, answer, monotonic() - began)
+        return await self._record(input, answer, monotonic() - began)
 
     def _request(self, input: CallModelInput, name: str, dossier: Dossier) -> ModelRequest:
         definition = AGENTS[input.agent]
@@ -106,9 +116,7 @@ class ModelActivities:
             max_output_tokens=definition.max_output_tokens,
         )
 
-    async def _record(
-        self, input: CallModelInput, dossier: Dossier, answer: ModelAnswer, seconds: float
-    ) -> TurnAnswered:
+    async def _record(self, input: CallModelInput, answer: ModelAnswer, seconds: float) -> TurnAnswered:
         answered = TurnAnswered(
             turn=input.turn,
             phase=input.phase,
@@ -119,26 +127,33 @@ class ModelActivities:
             cost_usd=cost_usd(self._models.price(input.model), answer.usage),
             seconds=round(seconds, 3),
         )
-        settled = settle(answered, AGENTS[input.agent].tools, self._policy(input.agent, dossier), dossier.granted)
-        events = [NewEvent(key=f"turn/{input.turn}", event=answered)]
-        events += [NewEvent(key=f"{one.call}/returned", event=one) for one in settled]
-        recorded = await self._journal.record(input.run_id, events)
-        for one in recorded:
-            self._dossiers.add(input.run_id, one)
-        stands = recorded[0].event
-        return stands if isinstance(stands, TurnAnswered) else answered
+        (recorded,) = await self._journal.record(input.run_id, [NewEvent(key=f"turn/{input.turn}", event=answered)])
+        self._dossiers.add(input.run_id, recorded)
+        return recorded.event if isinstance(recorded.event, TurnAnswered) else answered
 
-    async def _refused(self, input: CallModelInput, error: ProviderUnavailable, attempt: int) -> ProviderUnavailable:
-        """Records until when the run waits, so that the wait can be seen."""
+    async def _refused(
+        self, input: CallModelInput, error: ProviderUnavailable, attempt: int
+    ) -> ProviderUnavailable | ProviderRefused:
+        """Records until when the run waits, so that the wait can be seen; or says that waiting is of no use."""
+        unreadable = isinstance(error, ProviderUnreadable)
+        if unreadable and await self._unreadable(input) >= UNREADABLE_ANSWERS - 1:
+            return ProviderRefused(f"{error.message} ({UNREADABLE_ANSWERS} times in a row)", error.next_step)
         wait = error.retry_after_seconds
         if wait is None:
             jitter = 0.75 + crc32(f"{input.run_id}/{attempt}".encode()) % 1000 / 2000
             wait = min(LONGEST_WAIT_SECONDS, 2.0 ** min(attempt - 1, 10)) * jitter
         until = self._clock.now() + timedelta(seconds=wait)
-        refused = TurnRefused(turn=input.turn, reason=error.message[:2000], until=until)
+        refused = TurnRefused(turn=input.turn, reason=error.message[:2000], until=until, unreadable=unreadable)
         key = f"turn/{input.turn}/refused/{attempt}"
         await self._journal.record(input.run_id, [NewEvent(key=key, event=refused)])
         return ProviderUnavailable(error.message, error.next_step, retry_after_seconds=wait)
+
+    async def _unreadable(self, input: CallModelInput) -> int:
+        """How many answers to this turn, up to the last, could not be used."""
+        refused = await self._journal.read(input.run_id, types=("turn_refused",), limit=10_000)
+        events = [one.event for one in refused]
+        turn = [one for one in events if isinstance(one, TurnRefused) and one.turn == input.turn]
+        return sum(1 for _ in takewhile(lambda one: one.unreadable, reversed(turn)))
 
     def _policy(self, agent: str, dossier: Dossier) -> ToolPolicy:
         named = dossier.spec.tool_policy

@@ -11,6 +11,7 @@ PerdureError
 ├── ModelMistake                the model's own; it reads the message as its tool result
 ├── WorldError                  the world's; Temporal retries it, after `retry_after_seconds` where known
 │   ├── ProviderUnavailable     429, 5xx, 529, timeouts and lost connections of a language model
+│   │   └── ProviderUnreadable  it answered, and nobody can use what: asked again, but not for ever
 │   ├── StorageUnavailable      Postgres or the blob store
 │   ├── RemoteUnavailable       a git remote
 │   └── SandboxUnavailable      the sandbox could not be started
@@ -75,6 +76,10 @@ class WorldError(PerdureError):
 
 
 class ProviderUnavailable(WorldError):
+    pass
+
+
+class ProviderUnreadable(ProviderUnavailable):
     pass
 
 

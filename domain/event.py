@@ -127,6 +127,8 @@ class TurnRefused(Value):
     turn: int
     reason: str
     until: datetime
+    unreadable: bool = False
+    """It did answer, with nothing that can be used."""
 
 
 class ToolStarted(Value):

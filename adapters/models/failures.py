@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from adapters.models.endpoint import Endpoint
-from domain.errors import ContextTooLong, PerdureError, ProviderRefused, ProviderUnavailable
+from domain.errors import ContextTooLong, PerdureError, ProviderRefused, ProviderUnavailable, ProviderUnreadable
 from domain.value import Value
 
 CONTEXT_CODES = frozenset(
@@ -51,6 +51,12 @@ def refused(endpoint: Endpoint, refusal: Refusal) -> PerdureError:
 def lost(endpoint: Endpoint, what: str) -> ProviderUnavailable:
     """The connection failed, or ended before the answer did."""
     return ProviderUnavailable(f"{endpoint.provider} at {endpoint.base_url}: {_said(endpoint, what)}")
+
+
+def unreadable(endpoint: Endpoint, what: str) -> ProviderUnreadable:
+    """An answer came, and is none."""
+    told = f"{endpoint.provider} at {endpoint.base_url}: {_said(endpoint, what)}"
+    return ProviderUnreadable(told, f"Check {endpoint.url_variable} if it is set, or use another model.")
 
 
 def misdirected(endpoint: Endpoint, what: str) -> ProviderRefused:

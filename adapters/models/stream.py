@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from adapters.models.endpoint import Endpoint, Patience
-from adapters.models.failures import lost, misdirected
+from adapters.models.failures import misdirected, unreadable
 from domain.errors import ProviderRefused
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _parsed(event: bytes, endpoint: Endpoint) -> dict[str, Any]:
     try:
         value = json.loads(event)
     except ValueError as error:
-        raise lost(endpoint, f"the answer is not JSON: {event[:200].decode('utf-8', 'replace')}") from error
+        raise unreadable(endpoint, f"the answer is not JSON: {event[:200].decode('utf-8', 'replace')}") from error
     if not isinstance(value, dict):
-        raise lost(endpoint, f"the answer is not an object: {event[:200].decode('utf-8', 'replace')}")
+        raise unreadable(endpoint, f"the answer is not an object: {event[:200].decode('utf-8', 'replace')}")
     return value

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from adapters.models.endpoint import Endpoint, Patience
-from adapters.models.failures import lost
+from adapters.models.failures import lost, unreadable
 from adapters.models.stream import read_events
 from adapters.models.transport import Meaning, translate
 from domain.errors import PerdureError
@@ -66,7 +66,7 @@ class StreamedModel(ABC, Generic[ClientT]):
             raise lost(self._endpoint, "the answer ended before it was finished")
         answer = growing.answer()
         if not answer.blocks and answer.stop in ("end", "tool_calls"):
-            raise lost(self._endpoint, "the answer is empty")
+            raise unreadable(self._endpoint, "the answer is empty")
         return answer
 
     async def close(self) -> None:
@@ -78,7 +78,7 @@ class StreamedModel(ABC, Generic[ClientT]):
         try:
             return growing.take(event)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise lost(self._endpoint, f"an event of an unknown shape: {str(event)[:200]}") from error
+            raise unreadable(self._endpoint, f"an event of an unknown shape: {str(event)[:200]}") from error
 
     @asynccontextmanager
     async def _translated(self) -> AsyncGenerator[None]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from domain.errors import SandboxRefused
+from domain.errors import OutOfSpace, SandboxRefused
 from domain.sandbox import HOME_PATH, TOOLCHAIN_PATH
 
 PACKAGES = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
@@ -36,6 +36,8 @@ if __name__ == "__main__":
     sys.exit(main())
 """
 COVERED = ("/tmp", "/workspace", HOME_PATH, "/proc", "/dev", "/run")  # noqa: S108  names, not files of ours
+NO_SPACE = ("[Errno 28]", "[Errno 122]")
+"""ENOSPC and EDQUOT; shutil tells of several failures as one text."""
 BESIDE = b"$ORIGIN/../lib"
 
 
@@ -105,9 +107,14 @@ def _ensure(home: Path) -> Path:
     try:
         _fill(building)
         building.rename(target)
-    except OSError:
-        if not target.is_dir():  # else another process was faster
-            raise
+    except OSError as error:
+        if target.is_dir():  # another process was faster
+            return target
+        if any(mark in str(error) for mark in NO_SPACE):
+            raise OutOfSpace(
+                f"There is no room for the toolchain in {home}.", "Free 200 MB there, or set PERDURE_TOOLCHAIN."
+            ) from error
+        raise
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return target

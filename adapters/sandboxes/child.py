@@ -8,10 +8,12 @@ import asyncio
 import contextlib
 import math
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from adapters.sandboxes.output import Live, Output
 from adapters.sandboxes.pipes import Reader, Writer, until_dead
@@ -46,17 +48,34 @@ class Start:
     pass_fds: Sequence[int] = ()
 
     def spawn(self, streams: Streams) -> subprocess.Popen[bytes]:
+        setpriv = shutil.which("setpriv") if self.path and self.user is not None else None
+        return self._as_other(setpriv, streams) if setpriv else self._as_said(streams)
+
+    def _as_other(self, setpriv: str, streams: Streams) -> subprocess.Popen[bytes]:
+        """Changing the user ourselves would fork all of this process's memory map, which takes 20 ms; this takes 1.
+
+        The program is named from its own directory, since its first argument can be read inside."""
+        program = Path(self.path or "")
+        change = [setpriv, f"--reuid={self.user}", f"--regid={self.user}", "--clear-groups", "--"]
+        return self._open([*change, f"./{program.name}", *self.argv[1:]], streams, str(program.parent))
+
+    def _as_said(self, streams: Streams) -> subprocess.Popen[bytes]:
+        return self._open(self.argv, streams, self.cwd, self.path, self.user)
+
+    def _open(
+        self, argv: Sequence[str], streams: Streams, cwd: str, path: str | None = None, user: int | None = None
+    ) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
-            self.argv,
-            executable=self.path,
+            argv,
+            executable=path,
             stdin=streams[0],
             stdout=streams[1],
             stderr=streams[2],
-            cwd=self.cwd,
+            cwd=cwd,
             env=self.environment,
-            user=self.user,
-            group=self.user,
-            extra_groups=None if self.user is None else [],
+            user=user,
+            group=user,
+            extra_groups=None if user is None else [],
             pass_fds=self.pass_fds,
             start_new_session=True,
         )

@@ -28,7 +28,7 @@ from domain.repository import CommitSpec, PublishedWork, ResolvedRepository
 
 DIFF_BYTES = 20 * 1024**2
 PUSH_SECONDS = 900.0
-AGAIN = "The workspace is as it was: resume the run to try again."
+AGAIN = "What the run made is kept: see its diff, and start the run again."
 
 
 @dataclass(frozen=True)

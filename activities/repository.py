@@ -11,9 +11,9 @@ from domain.event import EffectDone, EffectIntended, WorkCommitted
 from domain.ports import Journal, Repositories, Sandbox, Workspaces
 from domain.record import NewEvent
 from domain.repository import CommitSpec, PublishedWork, ResolvedRepository, branch_name
-from domain.sandbox import MIRROR_PATH, ReadOnlyMount
+from domain.sandbox import MIRROR_PATH, Command, CommandResult, ReadOnlyMount
 from domain.value import Value
-from domain.workspace import WorkspaceLease, WorkspaceRef
+from domain.workspace import AttemptLayers, WorkspaceLease, WorkspaceRef
 
 NOTHING_TO_COMMIT = 9
 """Exit status of the commit command where the tree is that of the base."""
@@ -75,48 +75,36 @@ class RepositoryActivities:
     async def _make(
         self, input: CommitWorkInput, dossier: Dossier, repository: ResolvedRepository
     ) -> PublishedWork | None:
-        at = input.workspace
-        lease = WorkspaceLease(
-            workspace_id=at.workspace_id, host_id=at.host_id, generation=at.generation, snapshot=dossier.snapshot
-        )
+        lease = WorkspaceLease(**input.workspace.model_dump(), snapshot=dossier.snapshot)
         # On disk, since git needs room to work in; what it leaves is thrown away.
         call = f"publish/{input.number}/call/0"
-        await self._workspaces.discard(lease.workspace_id, call, 2)
-        layers = await self._workspaces.begin(lease, call, 1)
-        mirror = ReadOnlyMount(source=str(self._repositories.mirror(repository)), target=MIRROR_PATH)
+        attempt = activity.info().attempt
+        await self._workspaces.discard(lease.workspace_id, call, attempt)
+        layers = await self._workspaces.begin(lease, call, attempt)
         spec = commit_spec(dossier)
         pack = self._outputs.scratch(input.run_id, f"commit-{input.number}")
-        template = self._repositories.commit_command(repository.commit, spec)
-        command = template.model_copy(
-            update={
-                "mounts": (*layers.mounts, mirror),
-                "limits": AGENTS[input.agent].sandbox_limits.model_copy(
-                    update={"output_bytes": template.limits.output_bytes}
-                ),
-                "name": f"{input.run_id}-commit-{input.number}",
-                "output_path": str(pack),
-            }
-        )
-        result = await self._sandbox.run(command)
-        await self._workspaces.discard(lease.workspace_id, call, 2)
-        if result.exit_code == NOTHING_TO_COMMIT:
-            return None
-        reported = result.report.decode().split()
-        if result.ended == "output_limit":
-            raise WorkRefused(
-                f"The work is larger than {template.limits.output_bytes // 1024**2} MiB as a git pack.",
-                "Have large files ignored or removed; the run's files are kept in its snapshots.",
-            )
-        if result.exit_code != 0 or not reported:
-            said = (result.head + result.tail).decode(errors="replace")[-2000:].strip()
-            raise WorkRefused(
-                f"The work could not be committed: {said}",
-                "Send the run a message that says what to change, or take its files by GET /v1/runs/{id}/diff.",
-            )
+        command = self._command(input, repository, spec, layers).model_copy(update={"output_path": str(pack)})
         try:
-            return await self._repositories.take_in(repository, pack, reported[0], spec)
+            result = await self._sandbox.run(command)
+            await self._workspaces.discard(lease.workspace_id, call, 2)
+            commit = _made(result, command.limits.output_bytes)
+            return await self._repositories.take_in(repository, pack, commit, spec) if commit else None
         finally:
             pack.unlink(missing_ok=True)
+
+    def _command(
+        self, input: CommitWorkInput, repository: ResolvedRepository, spec: CommitSpec, layers: AttemptLayers
+    ) -> Command:
+        template = self._repositories.commit_command(repository.commit, spec)
+        limits = AGENTS[input.agent].sandbox_limits
+        mirror = ReadOnlyMount(source=str(self._repositories.mirror(repository)), target=MIRROR_PATH)
+        return template.model_copy(
+            update={
+                "mounts": (*layers.mounts, mirror),
+                "limits": limits.model_copy(update={"output_bytes": template.limits.output_bytes}),
+                "name": f"{input.run_id}-commit-{input.number}",
+            }
+        )
 
     @activity.defn
     async def push_branch(self, input: PushBranchInput) -> None:
@@ -135,6 +123,20 @@ class RepositoryActivities:
             await self._repositories.push(repository, work)
         done = EffectDone(effect="push", target=work.branch, receipt={"commit": work.commit}, found=found)
         await self._journal.record(input.run_id, [NewEvent(key=f"{PUSH}/done", event=done)])
+
+
+def _made(result: CommandResult, most_bytes: int) -> str | None:
+    """The commit that was made; None where there was nothing to commit."""
+    if result.exit_code == NOTHING_TO_COMMIT:
+        return None
+    kept = "The run's files are kept: see its diff and files. Start a run whose task says what to leave out."
+    if result.ended == "output_limit":
+        raise WorkRefused(f"The work is larger than {most_bytes // 1024**2} MiB as a git pack.", kept)
+    reported = result.report.decode().split()
+    if result.exit_code != 0 or not reported:
+        said = (result.head + result.tail).decode(errors="replace")[-2000:].strip()
+        raise WorkRefused(f"The work could not be committed: {said}", kept)
+    return reported[0]
 
 
 def commit_spec(dossier: Dossier) -> CommitSpec:

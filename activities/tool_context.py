@@ -20,6 +20,8 @@ class Outputs(Protocol):
 
     async def restore(self, run_id: str, wanted: dict[str, str]) -> None: ...
 
+    async def discard(self, run_id: str) -> None: ...
+
 
 class SandboxContext:
     """Implements activities.tools.contract.ToolContext for one attempt of one call."""

@@ -82,6 +82,7 @@ class WorkspaceActivities:
     async def close_workspace(self, input: CloseWorkspaceInput) -> None:
         """Gives back what an ended run held on this host; its snapshots stay."""
         await self._workspaces.close(input.run_id)
+        await self._outputs.discard(input.run_id)
 
     async def _resolved(self, run_id: str) -> Dossier:
         """The dossier, with what the repository's ref meant when the run first opened it."""

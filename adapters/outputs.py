@@ -1,6 +1,7 @@
 """Whole outputs of calls on this host, read-only for the agent under /outputs."""
 
 import asyncio
+import shutil
 from pathlib import Path
 
 from domain.ports import Blobs
@@ -40,6 +41,16 @@ class HostOutputs:
                 part = self.scratch(run_id, f"{name}.restore")
                 await self._blobs.get_file(address, part)
                 await asyncio.to_thread(_publish, part, directory / name)
+
+    async def discard(self, run_id: str) -> None:
+        """Gives the room back once the run has ended; what was kept stays in the blob store."""
+        await asyncio.to_thread(_remove, self._home, run_id)
+
+
+def _remove(home: Path, run_id: str) -> None:
+    shutil.rmtree(home / run_id, ignore_errors=True)
+    for left in (home / ".pending").glob(f"{run_id}-*"):
+        left.unlink(missing_ok=True)
 
 
 def _publish(scratch: Path, final: Path) -> None:

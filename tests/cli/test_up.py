@@ -1,3 +1,4 @@
+import asyncio
 import json
 import os
 import signal
@@ -53,6 +54,16 @@ def test_a_script_that_is_not_there_is_a_wrong_command_line(new_home: Path) -> N
     )
     assert refused.returncode == 2
     assert "no-such-script" in refused.stderr
+
+
+async def test_what_is_elsewhere_is_not_started_here(
+    upped: Callable[..., Up], temporal_address: str, empty_database_url: str
+) -> None:
+    variables = {"TEMPORAL_ADDRESS": temporal_address, "DATABASE_URL": empty_database_url}
+    up = await asyncio.to_thread(upped, **variables, PERDURE_TASK_QUEUE="elsewhere")
+    assert (up.answers["temporal"], up.answers["postgres"]) == (temporal_address, empty_database_url)
+    assert sorted(one.cmdline()[3] for one in psutil.Process(up.process.pid).children()) == ["uvicorn", "worker"]
+    assert up.end() == 0
 
 
 def test_a_killed_worker_is_started_again_at_once(up: Up) -> None:

@@ -86,7 +86,7 @@ class RepositoryActivities:
         command = self._command(input, repository, spec, layers).model_copy(update={"output_path": str(pack)})
         try:
             result = await self._sandbox.run(command)
-            await self._workspaces.discard(lease.workspace_id, call, 2)
+            await self._workspaces.discard(lease.workspace_id, call, attempt + 1)
             commit = _made(result, command.limits.output_bytes)
             return await self._repositories.take_in(repository, pack, commit, spec) if commit else None
         finally:

@@ -51,8 +51,6 @@ class Settings(Value):
     public_url: str = "http://127.0.0.1:8080"
     signal_decisions: bool = True
     """Whether approvals may be decided by a bare Temporal signal."""
-    max_runs: int = 50
-    """Runs that this host keeps open at once."""
     model_environment: dict[str, str] = {}
     """Keys and base URLs of providers; never logged, never passed on."""
 
@@ -96,7 +94,6 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         temporal_ui_url=env.get("PERDURE_TEMPORAL_UI_URL") or "http://127.0.0.1:8233",
         public_url=env.get("PERDURE_PUBLIC_URL") or "http://127.0.0.1:8080",
         signal_decisions=env.get("PERDURE_SIGNAL_DECISIONS", "on") != "off",
-        max_runs=int(env.get("PERDURE_MAX_RUNS") or 50),
         model_environment={name: env[name] for name in PROVIDER_VARIABLES if env.get(name)},
     )
 

@@ -16,7 +16,6 @@ class AgentDefinition(Value):
     tool_policy: ToolPolicy = ToolPolicy(name="default")
     model: str | None = None
     """`provider:model`; None is the server's default."""
-    fallbacks: tuple[str, ...] = ()
     limits: Limits = Limits()
     sandbox_limits: SandboxLimits = SandboxLimits()
     max_output_tokens: int = 8192

@@ -36,7 +36,6 @@ def _view(agent: AgentDefinition, parts: ApiParts) -> AgentView:
         tools=list(agent.tools),
         tool_policy=agent.tool_policy.name,
         model=agent.model,
-        fallbacks=list(agent.fallbacks),
         limits=shown(agent.limits),
         max_output_tokens=agent.max_output_tokens,
     )

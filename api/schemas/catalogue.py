@@ -18,7 +18,6 @@ class AgentView(View):
     tools: list[str]
     tool_policy: str
     model: str | None
-    fallbacks: list[str]
     limits: LimitsView
     max_output_tokens: int
 

@@ -1,5 +1,6 @@
 """Whatever a model says and its commands leave behind: a result that it can work with, and a run that ends."""
 
+import asyncio
 import hashlib
 import sys
 from collections.abc import AsyncGenerator
@@ -104,6 +105,12 @@ async def test_a_huge_output_is_cut_for_the_model_and_kept_whole(stack: Stack, t
     kept = await blobs.get(told["output_ref"])
     assert hashlib.sha256(kept).digest() == hashlib.sha256(b"x" * LONG).digest()
     assert "\x1b" not in (await result(stack, run_id, "turn/3/call/0"))["text"]
+    shown = Path(stack.environment["PERDURE_WORKER_HOME"]) / "outputs" / run_id
+    for _ in range(100):
+        if not await asyncio.to_thread(shown.exists):
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("the outputs of an ended run still take room on its host")
 
 
 async def test_names_and_contents_that_are_no_text_come_through_to_the_branch(

@@ -89,6 +89,8 @@ class ToolActivities:
 
     async def _write(self, input: CallToolInput, dossier: Dossier, lease: WorkspaceLease, job: Job) -> ToolReturned:
         attempt = await self._start(input, dossier, lease, job)
+        if attempt > 1 and (stands := (await self._dossiers.of(input.run_id)).returned.get(job.call)) is not None:
+            return stands  # the attempt in doubt came back from where it hung, just before it was shut out
         layers = await self._workspaces.begin(lease, job.call, attempt)
         outcome = await self._run(input, dossier, job, layers)
         if outcome.plan is not None:
@@ -110,12 +112,10 @@ class ToolActivities:
         return committed
 
     async def _start(self, input: CallToolInput, dossier: Dossier, lease: WorkspaceLease, job: Job) -> int:
-        """Clears what a doubtful attempt left, and records the new one before anything of it happens."""
+        """Records the attempt, which shuts an earlier one out, and only then ends what is left of that."""
         last = dossier.attempts.get(job.call, 0)
         events: list[NewEvent] = []
         if last:
-            await self._sandbox.kill(_command_name(input.run_id, job.call, None))
-            await self._workspaces.discard(lease.workspace_id, job.call, last + 1)
             events.append(NewEvent(key=f"{job.call}/redone/{last}", event=ToolRedone(call=job.call, attempt=last)))
         started = ToolStarted(
             call=job.call,
@@ -129,6 +129,9 @@ class ToolActivities:
         events.append(NewEvent(key=f"{job.call}/started/{last + 1}", event=started))
         for recorded in await self._journal.record(input.run_id, events):
             self._dossiers.add(input.run_id, recorded)
+        if last:
+            await self._sandbox.kill(_command_name(input.run_id, job.call, None))
+            await self._workspaces.discard(lease.workspace_id, job.call, last + 1)
         return last + 1
 
     async def _run(self, input: CallToolInput, dossier: Dossier, job: Job, layers: AttemptLayers) -> ToolOutcome:
@@ -202,10 +205,7 @@ class ToolActivities:
 def _lease(input: CallToolInput, dossier: Dossier) -> WorkspaceLease:
     if dossier.snapshot is None:
         raise NotFound(f"run {input.run_id} has no open workspace")
-    at = input.workspace
-    return WorkspaceLease(
-        workspace_id=at.workspace_id, host_id=at.host_id, generation=at.generation, snapshot=dossier.snapshot
-    )
+    return WorkspaceLease(**input.workspace.model_dump(), snapshot=dossier.snapshot)
 
 
 def _returned(job: Job, attempt: int, outcome: ToolOutcome) -> ToolReturned:

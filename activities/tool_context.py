@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from activities.live import LiveStream
+from domain.errors import Fenced
 from domain.ports import Sandbox
 from domain.sandbox import OUTPUTS_PATH, Command, CommandResult, Mount, SandboxLimits
 
@@ -86,6 +87,8 @@ class SandboxContext:
             report=report,
         )
         result = await self._sandbox.run(command, self._show if spool else None)
+        if result.ended == "cancelled":
+            raise Fenced("the command was ended, because a later attempt of its call has begun")
         if scratch is not None:
             self._spooled = scratch if result.cut else None
             if not result.cut:

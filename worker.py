@@ -62,6 +62,7 @@ class Parts:
     host_id: str
     instance: Instance
     workspaces: OverlayWorkspaces
+    outputs: HostOutputs
     shared: tuple[object, ...]
     """Activity classes served on the shared queue."""
     hosted: tuple[object, ...]
@@ -101,7 +102,7 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
             publishing,
         )
         calling = ToolActivities(*places, at_once=max(4, 2 * (os.cpu_count() or 2)))
-        yield Parts(here, instance, workspaces, shared, (calling, opening, publishing))
+        yield Parts(here, instance, workspaces, outputs, shared, (calling, opening, publishing))
 
 
 def workers(client: Client, settings: Settings, parts: Parts) -> tuple[Worker, Worker]:
@@ -152,6 +153,7 @@ async def clear_the_dead(client: Client, parts: Parts) -> None:
     """What earlier workers on this host were doing when they died is failed now, so that Temporal retries at once."""
     if parts.instance.alone():
         await parts.workspaces.sweep()
+        parts.outputs.sweep()
     for path in parts.instance.dead():
         for token in tokens(path):
             known = await fail_dead_task(client, token)

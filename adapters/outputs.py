@@ -3,8 +3,11 @@
 import asyncio
 import shutil
 from pathlib import Path
+from uuid import uuid4
 
 from domain.ports import Blobs
+
+PENDING = ".pending"
 
 
 class HostOutputs:
@@ -21,10 +24,15 @@ class HostOutputs:
         return path
 
     def scratch(self, run_id: str, name: str) -> Path:
-        """Where a running command's output goes; hidden from the agent until it is kept."""
-        pending = self._home / ".pending"
+        """Where a running command's output goes, no other's; hidden from the agent until it is kept."""
+        pending = self._home / PENDING
         pending.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return pending / f"{run_id}-{name}"
+        # An attempt that hung and comes back must not write into the file of the next one.
+        return pending / f"{run_id}-{name}.{uuid4().hex}"
+
+    def sweep(self) -> None:
+        """Removes what dead workers of this home were writing; wants no other alive."""
+        shutil.rmtree(self._home / PENDING, ignore_errors=True)
 
     async def keep(self, run_id: str, name: str, scratch: Path) -> str:
         """Stores the output and shows it to the agent; its address in the blob store."""
@@ -49,7 +57,7 @@ class HostOutputs:
 
 def _remove(home: Path, run_id: str) -> None:
     shutil.rmtree(home / run_id, ignore_errors=True)
-    for left in (home / ".pending").glob(f"{run_id}-*"):
+    for left in (home / PENDING).glob(f"{run_id}-*"):
         left.unlink(missing_ok=True)
 
 

@@ -1,5 +1,6 @@
 """One turn: asks the model, settles what can be settled at once, says what is to be run."""
 
+import re
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import cache
@@ -167,12 +168,17 @@ def _offered(agent: str) -> tuple[ToolSchema, ...]:
 
 
 def _with_our_ids(blocks: Sequence[Block], turn: int) -> tuple[Block, ...]:
-    """Ids by turn and place, so that the same journal always makes the same request."""
+    """Ids by turn and place, so that the same journal always makes the same request; names that can be sent."""
     renamed: list[Block] = []
     for block in blocks:
         if isinstance(block, ToolCall):
             count = sum(isinstance(one, ToolCall) for one in renamed)
-            renamed.append(block.model_copy(update={"id": f"call_{turn}_{count}"}))
+            renamed.append(block.model_copy(update={"id": f"call_{turn}_{count}", "name": _sendable(block.name)}))
         else:
             renamed.append(block)
     return tuple(renamed)
+
+
+def _sendable(name: str) -> str:
+    """As providers take it: a name that a model made up is sent back with every request to come."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", name)[:64] or "unnamed"

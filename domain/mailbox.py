@@ -28,6 +28,6 @@ class CancelRun(Value):
 class SendMessage(Value):
     """`message_id` is the sender's: the same id twice is one message."""
 
-    message_id: str = Field(min_length=1, max_length=200)
+    message_id: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")
     text: str = Field(min_length=1, max_length=MESSAGE_MAX_CHARACTERS)
     by: str = BY_SIGNAL

@@ -32,7 +32,7 @@ def perdure_error(failure: psycopg.Error) -> PerdureError:
     if isinstance(failure, errors.UniqueViolation):
         return Conflict(f"It exists already: {said}")
     if isinstance(failure, psycopg.DataError) and not isinstance(failure, errors.NoData):
-        return InvalidRequest(f"The database cannot hold this value: {said}")
+        return InvalidRequest(f"The database cannot hold this value: {said}", "Send it without that.")
     if isinstance(failure, PoolTimeout | PoolClosed | TooManyRequests | psycopg.OperationalError):
         return StorageUnavailable(f"{_UNREACHABLE}: {said}", _REMEDY)
     return StorageUnavailable(f"The database refused a statement of ours: {type(failure).__name__}: {said}", _REMEDY)

@@ -37,7 +37,7 @@ def script(stack: Stack, name: str, *turns: Said, planning: tuple[Said, ...] = (
     conversations: list[Said] = [{"when": {"tool": "bash"}, "turns": list(turns)}]
     if planning:
         conversations.insert(0, {"when": {"tool": "propose_plan"}, "turns": list(planning)})
-    stack.scripted.add(name, json.dumps({"conversations": conversations}))
+    stack.scripted.add(name, json.dumps({"conversations": conversations, "piece_characters": 100_000}))
     return f"scripted:{name}"
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from temporalio.client import Client
 
 from adapters.blobs import ObjectBlobs
@@ -21,7 +22,10 @@ LATIN = "caf\\351.txt"
 """A name in Latin-1, as printf takes it."""
 
 
-async def test_a_call_that_cannot_be_read_is_answered_with_what_is_wrong(stack: Stack, temporal_client: Client) -> None:
+@pytest.mark.parametrize("provider", ["scripted:", "scripted:anthropic/"])
+async def test_a_call_that_cannot_be_read_is_answered_with_what_is_wrong(
+    stack: Stack, temporal_client: Client, provider: str
+) -> None:
     model = script(
         stack,
         "clumsy",
@@ -34,13 +38,15 @@ async def test_a_call_that_cannot_be_read_is_answered_with_what_is_wrong(stack: 
         says(bash(": " + "y" * 150_000), expect=("1,048,576 are taken", "several smaller calls")),
         says(bash("printf 'a\\0b'"), call("read", {"path": "a\0b"}), expect="longer than 100,000 bytes"),
         says(call("propose_plan", {"summary": "?", "steps": []}, unknown=True), expect="NUL"),
-        *finish("not offered to you"),
+        says(bash("echo on"), expect="not offered to you"),
+        says(*(call(name, {}, unknown=True) for name in ("", "a b\0", "n" * 200, "<|bash|>"))),
+        *finish(("no tool 'unnamed'", "no tool 'a_b_'", "no tool '__bash__'")),
     )
-    run_id = await submit(stack, model)
+    run_id = await submit(stack, model.replace("scripted:", provider))
     run = await completed(stack, temporal_client, run_id)
-    assert run["turn"] == 11
+    assert run["turn"] == 13
     wrong = [one["event"]["result"]["is_error"] for one in await stack.events(run_id, "tool_returned")]
-    assert wrong.count(True) == 9
+    assert wrong.count(True) == 13
 
 
 async def test_a_model_that_only_talks_is_reminded_and_then_a_person_is_asked(

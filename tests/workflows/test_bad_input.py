@@ -77,6 +77,19 @@ async def test_a_repository_that_cannot_be_had_fails_the_run_with_a_reason(
     await asyncio.gather(*(fails(*one) for one in wrong.values()))
 
 
+async def test_an_origin_that_takes_no_push_fails_the_run_and_the_work_is_kept(
+    stack: Stack, temporal_client: Client
+) -> None:
+    url = stack.repository("closed", {"a.txt": "a\n"})
+    git(stack.remote.root / "closed.git", "config", "http.receivepack", "false")
+    model = script(stack, "writing", says(bash("echo b > b.txt")), *finish())
+    run_id = await submit(stack, model, repository={"url": url})
+    ended = await failed(stack, temporal_client, run_id)
+    assert "403" in ended["summary"]
+    assert "PERDURE_GIT_TOKEN" in ended["next_step"]
+    assert (await stack.http.get(f"/v1/runs/{run_id}/files?path=b.txt")).text == "b\n"
+
+
 async def test_a_refusal_of_the_provider_fails_the_run_with_what_to_do(stack: Stack, temporal_client: Client) -> None:
     wrong_key = script(stack, "wrong-key", *finish())
     stack.scripted.fault(Fault(kind="status", status=401, model="wrong-key"))
@@ -187,6 +200,8 @@ async def test_decisions_that_fit_nothing_are_refused_and_the_run_waits_on(
     handle = temporal_client.get_workflow_handle(f"run/{run_id}")
     for word in ({"approval_id": asked}, {"approval_id": asked, "decision": "approve", "edited": {"steps": 3}}, "yes"):
         await handle.signal("decide_approval", word)
+    await handle.signal("send_message", {"message_id": "a\0", "text": "No key of a journal."})
+    await handle.signal("send_message", {"message_id": "a", "text": "Half a \0 string."})
     unknown = await stack.http.post("/v1/runs/no-such-run/approvals/plan/1", json={"decision": "approve"})
     assert unknown.status_code == 404
     await nothing_wedged(temporal_client, run_id)

@@ -89,14 +89,17 @@ class AgentWorkflow(Attended):
     async def _may_go_on(self) -> str | None:
         """Waits while paused and at a limit; says why the phase must stop, if it must."""
         await self.while_paused()
+        asked = 0
         while (limit := reached(self.limits, self._spent())) is not None:
+            asked += 1
+            # A word answers one question: where it did not raise the limit far enough, the next is another one.
+            place = f"{self.turn}/{limit}" if asked == 1 else f"{self.turn}/{limit}/{asked}"
             subject = {"limit": limit, "limits": self.limits.model_dump(mode="json")}
-            decision = await self.ask("limit", f"limit/{self.turn}/{limit}", subject, limit)
+            decision = await self.ask("limit", f"limit/{place}", subject, limit)
             if decision.decision == "reject":
                 return f"the limit of {limit} is used up"
             self.limits = raised(self.limits, limit, decision.edited)
-            key = f"limits/{self.turn}/{limit}"
-            await record(self.run_id, (key, LimitsRaised(limits=self.limits, by=decision.by)))
+            await record(self.run_id, (f"limits/{place}", LimitsRaised(limits=self.limits, by=decision.by)))
             self.stance = self.stance.model_copy(update={"wrapping_up": False})
             self.notes.append(Note(kind="go_on"))
         if nearly_reached(self.limits, self._spent()) and not self.stance.wrapping_up:

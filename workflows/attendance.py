@@ -34,12 +34,24 @@ class Attendance:
         self._run = run
         self._phase: Phase = "open"
         self._records = 0
+        self._busy = False
 
     async def attend(self) -> None:
         """Until cancelled: takes one word after the other."""
         while True:
             await workflow.wait_condition(lambda: bool(self._run.words))
-            await self._take(self._run.words.pop(0))
+            self._busy = True
+            try:
+                await self._take(self._run.words.pop(0))
+            except FailureError as error:
+                # Whoever cannot note one word must still hear the next.
+                workflow.logger.warning("a word was not noted: %s", error)
+            finally:
+                self._busy = False
+
+    async def caught_up(self) -> None:
+        """Until every word said so far has reached whom it is for."""
+        await workflow.wait_condition(lambda: not self._run.words and not self._busy)
 
     async def enter(self, phase: Phase) -> None:
         self._phase = phase

@@ -27,6 +27,8 @@ class Mailbox:
         self.cancelled: CancelRun | None = None
         self.closed = ""
         """Why nothing can be said any more; empty while it can."""
+        self.deaf = ""
+        """Why nobody would read a message any more; empty while somebody would."""
         self.signal_decisions = signal_decisions
 
     @workflow.signal
@@ -81,12 +83,16 @@ class Mailbox:
         self._take_message(input)
 
     @update_message.validator
-    def _may_send(self, input: SendMessage) -> None:  # noqa: ARG002 - a validator has its handler's signature
+    def _may_send(self, input: SendMessage) -> None:
         self._refuse_if_closed()
+        if self.deaf and input.message_id not in self.seen_messages:
+            raise ApplicationError(self.deaf, "Decide what it asks, or start another run.", type="Conflict")
 
     @workflow.signal(name="send_message")
     def signal_message(self, input: SendMessage) -> None:
-        if not self.closed:
+        if self.closed or self.deaf:
+            workflow.logger.warning("a message by signal was not taken: %s", self.closed or self.deaf)
+        else:
             self._take_message(input)
 
     @workflow.update(name="decide_approval")

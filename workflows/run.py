@@ -97,6 +97,7 @@ class RunWorkflow(Mailbox):
             rounds += 1
             await self._work(self.seat, failed)
             passed = await self._verify(self.seat, rounds)
+            await self.attendance.caught_up()
             if passed and not self.messages:
                 return await self._publish(self.seat)
             failed = () if passed else (Note(kind="verify_failed", round=rounds),)
@@ -191,6 +192,7 @@ class RunWorkflow(Mailbox):
         return result.passed
 
     async def _publish(self, seat: Seat) -> Ending:
+        self.deaf = "The run is publishing its work, and its agent reads no more."
         verified = True if self.given.verify_commands else None
         if not self.given.has_repository:
             return Ending(status="completed", verified=verified)

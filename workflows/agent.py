@@ -73,7 +73,9 @@ class AgentWorkflow(Attended):
         self.seat = Seat(input.run_id, input.agent, input.workspace, input.phase, input.moves)
 
     @workflow.run
-    async def run(self, _input: AgentState) -> AgentResult:
+    async def run(self, input: AgentState) -> AgentResult:
+        # Temporal does not hand a summary on to what a workflow becomes as new; its details take that place.
+        workflow.set_current_details(f"### {input.phase} as {input.agent}\n\nfrom turn {input.turn + 1} on")
         while True:
             if (stop := await self._may_go_on()) is not None:
                 return self._result("stopped", stop)

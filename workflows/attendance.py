@@ -11,6 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.event import StatusChanged
     from domain.mailbox import PauseRun, ResumeRun, SendMessage
     from domain.run import Phase, RunStatus, WaitingFor
+    from workflows.approvals import PendingApproval
     from workflows.attributes import show_status
     from workflows.journal import record
     from workflows.mailbox import Word
@@ -90,6 +91,9 @@ class Attendance:
                 await self._forward("resume", word)
             case DecideApproval():
                 await self._forward("decide_approval", word)
+            case PendingApproval():
+                # A phase asks: there is nothing to pass on, but something to show.
+                pass
         self.show()
 
     async def _forward(self, name: str, word: Word) -> bool:

@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.mailbox import BY_SIGNAL, CancelRun, PauseRun, ResumeRun, SendMessage
     from workflows.approvals import PendingApproval
 
-Word = PauseRun | ResumeRun | SendMessage | DecideApproval
+Word = PauseRun | ResumeRun | SendMessage | DecideApproval | PendingApproval
 
 
 class Mailbox:
@@ -35,6 +35,7 @@ class Mailbox:
     def await_decision(self, input: PendingApproval) -> None:
         """From a phase: it is about to ask."""
         self.pending.setdefault(input.approval_id, input.kind)
+        self._say(input)
 
     @workflow.update(name="pause")
     def update_pause(self, input: PauseRun) -> None:

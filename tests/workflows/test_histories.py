@@ -110,23 +110,23 @@ async def test_a_waiting_run_shows_what_it_waits_for_and_is_found_by_it(stack: S
     run_id = await stack.submit(
         task="Count", model="scripted:echo@1", plan=False, tool_policy="ask_writes", labels={"herd": "zebra"}
     )
-    run = await stack.until(run_id, "tool_approval")
+    await stack.until(run_id, "tool_approval")
     query = f"RunStatus = 'waiting' AND WaitingFor = 'tool_approval' AND WorkflowId = 'run/{run_id}'"
     assert await listed(temporal_client, query) == [f"run/{run_id}"]
     described = await temporal_client.get_workflow_handle(f"run/{run_id}").describe()
-    metadata = await details(temporal_client, run_id)
+    metadata = await details(temporal_client, f"run/{run_id}")
     assert "waiting for **tool_approval**" in metadata
     assert "turn/1/call/0" in metadata
-    assert await described.static_summary() == run["spec"]["task"]
+    assert await described.static_summary() == "Count"
     answer = await stack.http.post(f"/v1/runs/{run_id}/cancel", json={"reason": "seen"})
     assert answer.status_code == 202
     await stack.until(run_id, "cancelled")
 
 
-async def details(client: Client, run_id: str) -> str:
+async def details(client: Client, workflow_id: str) -> str:
     """The current details, as the Web UI asks for them."""
-    metadata = await client.get_workflow_handle(f"run/{run_id}").query("__temporal_workflow_metadata")
-    return str(metadata["currentDetails"])
+    metadata = await client.get_workflow_handle(workflow_id).query("__temporal_workflow_metadata")
+    return str(metadata.current_details)
 
 
 async def listed(client: Client, query: str) -> list[str]:
@@ -155,7 +155,7 @@ async def test_words_said_while_a_phase_continues_as_new_are_heard(stack: Stack,
     assert heard == told
     keys = [event["key"] for event in await stack.events(run_id)]
     assert len(keys) == len(set(keys))
-    assert said(works[1].events[0].user_metadata.summary) == said(works[0].events[0].user_metadata.summary)
+    assert await details(temporal_client, f"run/{run_id}/work/1") == "### work as coder\n\nfrom turn 101 on"
 
 
 async def speak_until(stack: Stack, run_id: str, turn: int) -> list[str]:

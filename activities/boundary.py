@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Any
@@ -10,11 +11,15 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from domain.errors import Fenced, PerdureError, RunStopped, WorldError
+from domain.errors import Fenced, OutOfSpace, PerdureError, RunStopped, WorldError
 from domain.ports import LiveTasks
 
 UNEXPECTED_ATTEMPTS = 8
 """A failure that nobody foresaw is tried so often, then it stops the run with its reason instead of looping."""
+
+FULL_SECONDS = 15.0
+"""A full disk is weather: no run dies of it, and each goes on once somebody has made room."""
+SCARCE = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 
 HEARTBEAT_SECONDS = 1.0
 
@@ -67,13 +72,15 @@ async def _heartbeat() -> None:
 
 def to_application_error(error: Exception, attempt: int) -> ApplicationError:
     """Domain errors by class; whatever nobody foresaw is retried a bounded number of times."""
-    if isinstance(error, WorldError):
-        delay = timedelta(seconds=error.retry_after_seconds) if error.retry_after_seconds is not None else None
+    if isinstance(error, OSError) and error.errno in SCARCE:
+        error = OutOfSpace(f"This host has run out of something: {error}", "Free it; what waits for it then goes on.")
+    if isinstance(error, WorldError | OutOfSpace):
+        seconds = FULL_SECONDS if isinstance(error, OutOfSpace) else error.retry_after_seconds
         return ApplicationError(
             error.message,
             error.next_step,
             type=type(error).__name__,
-            next_retry_delay=delay,
+            next_retry_delay=None if seconds is None else timedelta(seconds=seconds),
             category=ApplicationErrorCategory.BENIGN,
         )
     if isinstance(error, PerdureError):

@@ -22,7 +22,7 @@ PerdureError
     ├── RepositoryRefused       it does not exist, is not allowed, or has no such ref
     ├── SandboxRefused          the host cannot contain commands as configured
     ├── WorkRefused             what would be published breaks a rule
-    └── OutOfSpace              the disk or a cap on it is full
+    └── OutOfSpace              the disk or a cap on it is full; inside a run it is waited for all the same
 """
 
 

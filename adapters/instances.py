@@ -1,5 +1,6 @@
 """A worker process's own directory: what it was doing, for whoever starts next on this host."""
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -8,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+MAKING = "."
+
 
 class Instance:
     """`instances/<id>/`, held by a lock for as long as the process lives; implements domain.ports.LiveTasks."""
@@ -15,21 +18,27 @@ class Instance:
     def __init__(self, worker_home: Path) -> None:
         self._all = worker_home / "instances"
         self.path = self._all / uuid4().hex
-        (self.path / "tokens").mkdir(parents=True, mode=0o700)
-        self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        # Under another name until it is locked: a worker that starts just now must not take it for a dead one's.
+        making = self._all / f"{MAKING}{self.path.name}"
+        (making / "tokens").mkdir(parents=True, mode=0o700)
+        self._lock = os.open(making / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        making.rename(self.path)
 
     def hold(self, token: bytes) -> None:
         """Written before the activity begins. Not synced: after a power cut there is no process left to fail."""
-        (self.path / "tokens" / _name(token)).write_bytes(token)
+        # Only speed depends on it: a full disk stops no activity here.
+        with contextlib.suppress(OSError):
+            (self.path / "tokens" / _name(token)).write_bytes(token)
 
     def release(self, token: bytes) -> None:
-        (self.path / "tokens" / _name(token)).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            (self.path / "tokens" / _name(token)).unlink(missing_ok=True)
 
     def dead(self) -> Iterator[Path]:
         """Directories whose process is gone; each is locked by us while the caller looks at it, and then removed."""
         for path in sorted(self._all.iterdir()):
-            if path == self.path:
+            if path == self.path or path.name.startswith(MAKING):
                 continue
             try:
                 lock = os.open(path / "lock", os.O_RDWR | os.O_CLOEXEC)

@@ -4,6 +4,7 @@ from temporalio import activity
 
 from activities.dossiers import Dossiers
 from activities.tool_context import Outputs
+from activities.waits import shown
 from domain.agents import AGENTS
 from domain.dossier import Dossier
 from domain.errors import NotFound, WorkRefused
@@ -109,6 +110,10 @@ class RepositoryActivities:
     @activity.defn
     async def push_branch(self, input: PushBranchInput) -> None:
         """Intent, probe, act, receipt: an attempt that died after the push is found by the probe."""
+        async with shown(self._journal, input.run_id):
+            await self._push(input)
+
+    async def _push(self, input: PushBranchInput) -> None:
         if await self._journal.find(input.run_id, f"{PUSH}/done") is not None:
             return
         dossier = await self._dossiers.of(input.run_id)

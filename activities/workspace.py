@@ -6,6 +6,7 @@ from temporalio import activity
 
 from activities.dossiers import Dossiers
 from activities.tool_context import Outputs
+from activities.waits import shown
 from domain.agents import AGENTS
 from domain.dossier import Dossier
 from domain.errors import NotFound
@@ -57,6 +58,10 @@ class WorkspaceActivities:
     @activity.defn
     async def open_workspace(self, input: OpenWorkspaceInput) -> WorkspaceRef:
         """Raises the generation and restores what was committed; never the bare base where there was more."""
+        async with shown(self._journal, input.run_id):
+            return await self._open(input)
+
+    async def _open(self, input: OpenWorkspaceInput) -> WorkspaceRef:
         lease = await self._journal.take_workspace(input.run_id, self._host_id)
         dossier = await self._resolved(input.run_id)
         base_path = await self._base_path(dossier)

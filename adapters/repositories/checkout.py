@@ -9,6 +9,7 @@ from pathlib import Path
 from adapters.repositories.commit import object_form, script
 from adapters.repositories.empty import EMPTY_BODY
 from adapters.repositories.environment import sandbox_environment
+from adapters.repositories.faults import NO_SPACE
 from adapters.repositories.lock import locked
 from adapters.repositories.mirror import make_agent_directory
 from adapters.repositories.reference import branch_of
@@ -89,7 +90,7 @@ def _command(repository: ResolvedRepository, mirror: Path, tree: Path, name: str
 def _fault(repository: ResolvedRepository, result: CommandResult) -> Exception:
     said = (result.head + result.tail).decode(errors="replace").strip()[-600:]
     what = f"Commit {repository.commit[:12]} of {repository.url} could not be checked out: {said or result.ended}"
-    if "No space left" in said or "Disk quota exceeded" in said:
+    if NO_SPACE.search(said):
         return OutOfSpace(what, "Free space in the worker's home, then start the run again.")
     if result.ended in ("cancelled", "timed_out", "out_of_memory"):
         return SandboxUnavailable(what)

@@ -9,7 +9,7 @@ from domain.errors import OutOfSpace, PerdureError, RemoteUnavailable, Repositor
 SHOWN = 600
 
 NO_HOST = "Could not resolve host"
-NO_SPACE = re.compile(r"no space left|disk quota exceeded", re.IGNORECASE)
+NO_SPACE = re.compile(r"no space left|disk quota exceeded|out of diskspace", re.IGNORECASE)
 LOGIN = re.compile(
     r"authentication failed|could not read (username|password)|terminal prompts disabled|unable to read askpass"
     r"|returned error: 40[13]|HTTP 40[13]\b|access denied",

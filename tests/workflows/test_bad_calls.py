@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -163,7 +164,10 @@ async def test_a_full_disk_costs_the_call_and_not_the_run(stack: Stack, temporal
         says(bash("cat kept.txt"), expect="kept.txt"),
         *finish("before\nafter"),
     )
+    vast = stack.repository("vast", {"vast.bin": os.urandom(40_000_000)})
     async with small_disks(stack):
+        cloned = await failed(stack, temporal_client, await submit(stack, model, repository={"url": vast}))
+        assert "disk" in cloned["summary"]
         run_id = await submit(stack, model)
         await completed(stack, temporal_client, run_id)
         loud = script(stack, "too-loud", says(bash("head -c 12000000 /dev/urandom")), *finish())

@@ -90,6 +90,17 @@ async def test_an_origin_that_takes_no_push_fails_the_run_and_the_work_is_kept(
     assert (await stack.http.get(f"/v1/runs/{run_id}/files?path=b.txt")).text == "b\n"
 
 
+async def test_an_origin_that_is_down_is_waited_for_where_everybody_sees_it(
+    stack: Stack, temporal_client: Client
+) -> None:
+    url = stack.repository("down", {"a.txt": "a\n"})
+    stack.remote.fail_requests = 2
+    run_id = await submit(stack, "scripted:echo@1", repository={"url": url})
+    run = await stack.until(run_id, "dependency")
+    assert "503" in run["waiting_reason"]
+    await completed(stack, temporal_client, run_id)
+
+
 async def test_a_refusal_of_the_provider_fails_the_run_with_what_to_do(stack: Stack, temporal_client: Client) -> None:
     wrong_key = script(stack, "wrong-key", *finish())
     stack.scripted.fault(Fault(kind="status", status=401, model="wrong-key"))

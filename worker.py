@@ -31,6 +31,7 @@ from adapters.models import ProviderModels
 from adapters.outputs import HostOutputs
 from adapters.prompts import FilePrompts
 from adapters.repositories import make_repositories
+from adapters.repositories.mirror import make_agent_directory
 from adapters.sandboxes import make_sandbox
 from adapters.settings import Settings, host_name, load_settings
 from adapters.temporal import connect, ensure_search_attributes, fail_dead_task
@@ -76,6 +77,8 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
         raise InvalidRequest("DATABASE_URL is not set.", "Start everything with `perdure up`, or name a Postgres.")
     home = settings.worker_home
     home.mkdir(parents=True, exist_ok=True, mode=0o711)
+    for place in ("workspaces", "outputs"):
+        make_agent_directory(home / place, settings.agent_uid)
     async with AsyncExitStack() as stack:
         blobs = ObjectBlobs(settings.blobs_url)
         journal = await PostgresJournal.connect(settings.database_url, blobs)

@@ -156,7 +156,8 @@ async def _border(address: str, *, writing: bool = False) -> AsyncGenerator[None
 
 def _open_store(url: str, directory: Path | None, s3: "S3Config") -> ObjectStore:
     if directory is not None:
-        directory.mkdir(parents=True, exist_ok=True)
+        # All that runs read and wrote lies here; an operator who made the directory decides who else may enter.
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         return from_url(directory.as_uri())
     if url.startswith("memory:"):
         return from_url("memory:///")

@@ -36,6 +36,14 @@ class Sweeper:
         self._handed_over.intersection_update(waiting)
         for run_id in waiting:
             if run_id not in self._handed_over:
-                run = await self._parts.journal.summary(run_id)
-                await self._parts.runs.start(run_input(run, self._parts.settings.signal_decisions))
-                self._handed_over.add(run_id)
+                await self._start(run_id)
+
+    async def _start(self, run_id: str) -> None:
+        try:
+            run = run_input(await self._parts.journal.summary(run_id), self._parts.settings.signal_decisions)
+        except (PerdureError, ValueError) as error:
+            # One that cannot be read must not keep back those behind it.
+            LOG.warning("run %s waits to be started: %s", run_id, error)
+            return
+        await self._parts.runs.start(run)
+        self._handed_over.add(run_id)

@@ -2,6 +2,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
+from adapters.blobs import ObjectBlobs
+from adapters.journal.postgres import PostgresJournal
 from api.parts import ApiParts, Word
 from api.submission import run_input
 from api.sweeper import Sweeper
@@ -75,6 +77,17 @@ async def test_sweeping_goes_on_after_temporal_was_down(parts: ApiParts) -> None
             break
     sweeping.cancel()
     assert runs.started == ["a"]
+
+
+async def test_a_run_that_cannot_be_read_keeps_nobody_back(parts: ApiParts, database_url: str) -> None:
+    runs = CountingRuns()
+    elsewhere = await PostgresJournal.connect(database_url, ObjectBlobs("memory://"))
+    long = RunSpec(task="x" * 20_000)
+    await elsewhere.submit(Submission(run_id="a", spec=long, model="scripted:demo", owner="ann"))
+    await elsewhere.close()
+    await submit(parts, "b")
+    await Sweeper(replace(parts, runs=runs), grace_seconds=0).sweep()
+    assert runs.started == ["b"]
 
 
 async def test_the_workflow_is_told_the_decisions_and_the_first_line_of_the_task(parts: ApiParts) -> None:

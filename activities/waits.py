@@ -5,13 +5,17 @@ from collections.abc import AsyncGenerator
 
 from temporalio import activity
 
-from domain.errors import PerdureError, RemoteUnavailable, StorageUnavailable, WorldError
+from domain.errors import OutOfSpace, PerdureError, RemoteUnavailable, StorageUnavailable, WorldError
 from domain.event import StatusChanged
 from domain.ports import Journal
 from domain.record import NewEvent
 from domain.run import WaitingFor
 
-WAITS: dict[type[WorldError], WaitingFor] = {StorageUnavailable: "storage", RemoteUnavailable: "dependency"}
+WAITS: dict[type[PerdureError], WaitingFor] = {
+    StorageUnavailable: "storage",
+    OutOfSpace: "storage",
+    RemoteUnavailable: "dependency",
+}
 
 
 @contextlib.asynccontextmanager
@@ -21,7 +25,7 @@ async def shown(journal: Journal, run_id: str) -> AsyncGenerator[None]:
     place = f"status/{at.workflow_run_id}/{at.activity_id}"
     try:
         yield
-    except WorldError as error:
+    except (WorldError, OutOfSpace) as error:
         waiting = StatusChanged(
             status="waiting", waiting_for=WAITS.get(type(error), "host"), reason=error.message[:2000]
         )

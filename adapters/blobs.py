@@ -136,7 +136,7 @@ def translate(error: Exception, address: str, *, writing: bool = False) -> Perdu
     text = _first_line(error)
     full = isinstance(error, OSError) and error.errno in {28, 122}
     if full or any(mark in str(error) for mark in FULL_DISK):
-        return OutOfSpace(f"The blob store is full: {text}", "Free some space, then start the run again.")
+        return OutOfSpace(f"The blob store is full: {text}", "Free some space: the run then goes on.")
     if isinstance(error, MISSING) and not writing:
         return NotFound(f"The blob store has no {address}.")
     if isinstance(error, (*MISSING, *DENIED)):

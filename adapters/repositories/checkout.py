@@ -91,7 +91,7 @@ def _fault(repository: ResolvedRepository, result: CommandResult) -> Exception:
     said = (result.head + result.tail).decode(errors="replace").strip()[-600:]
     what = f"Commit {repository.commit[:12]} of {repository.url} could not be checked out: {said or result.ended}"
     if NO_SPACE.search(said):
-        return OutOfSpace(what, "Free space in the worker's home, then start the run again.")
+        return OutOfSpace(what, "Free space in the worker's home: the run then goes on.")
     if result.ended in ("cancelled", "timed_out", "out_of_memory"):
         return SandboxUnavailable(what)
     return RepositoryRefused(what, "Check that the commit can be checked out with `git clone` on Linux.")

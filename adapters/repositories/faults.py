@@ -34,7 +34,7 @@ def remote_fault(result: GitResult, remote: Remote, doing: str) -> PerdureError:
     what = f"{remote.url}: {doing} failed"
     if NO_SPACE.search(said):
         return OutOfSpace(
-            f"{what}: the disk is full ({said}).", "Free space in the worker's home, then start the run again."
+            f"{what}: the disk is full ({said}).", "Free space in the worker's home: the run then goes on."
         )
     if result.ended:
         return RemoteUnavailable(f"{what}: {result.ended}.")

@@ -94,7 +94,5 @@ async def disk() -> AsyncGenerator[None]:
         yield
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            raise OutOfSpace(
-                f"This host's disk is full: {error}", "Free some space, then start the run again."
-            ) from error
+            raise OutOfSpace(f"This host's disk is full: {error}", "Free some space: the run then goes on.") from error
         raise StorageUnavailable(f"This host's file system failed: {error}") from error

@@ -72,9 +72,10 @@ class Attendance:
         """The run's status for whoever looks at Temporal."""
         status, waiting_for = self._status()
         show_status(status, waiting_for)
-        waits = f", waiting for **{waiting_for}**" if waiting_for else ""
-        pending = "".join(f"\n* `{one}` ({kind})" for one, kind in self._run.pending.items())
-        asks = f"\n\nDecide by the signal `decide_approval`:{pending}" if pending else ""
+        waits = f" for **{waiting_for}**" if waiting_for else ""
+        pending = "".join(f"\n* {kind}: `{one}`" for one, kind in self._run.pending.items())
+        # Without the empty line the Web UI shows no list.
+        asks = f"\n\nDecide over the API, or by the signal `decide_approval`:\n{pending}" if pending else ""
         workflow.set_current_details(f"### {self._phase}: {status}{waits}{asks}")
 
     async def _take(self, word: Word) -> None:

@@ -11,6 +11,8 @@ from domain.run import RunResult
 from domain.snapshot import content_id
 from domain.value import Value
 
+GIST_CHARACTERS = 300
+
 
 class RecordEventsInput(Value):
     run_id: str
@@ -58,7 +60,9 @@ class EventActivities:
         )
         ended = NewEvent(key="ended", event=EVENT.validate_python(RunEnded(result=result, by=input.by)))
         (recorded,) = await self._journal.record(input.run_id, [ended])
-        return recorded.event.result if isinstance(recorded.event, RunEnded) else result
+        stands = recorded.event.result if isinstance(recorded.event, RunEnded) else result
+        # The journal has all of it; Temporal's history gets the gist.
+        return stands.model_copy(update={"summary": stands.summary[:GIST_CHARACTERS]})
 
     async def _last_words(self, run_id: str) -> str:
         returned = await self._journal.read(run_id, types=("tool_returned",), limit=100_000)

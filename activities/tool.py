@@ -1,7 +1,6 @@
 """One atomic step: a call is made once, or its effect is thrown away and it is made again (docs/architecture.md)."""
 
 import asyncio
-import hashlib
 import re
 from time import monotonic
 
@@ -10,8 +9,10 @@ from temporalio import activity
 from activities.dossiers import Dossiers
 from activities.jobs import Job, job_of
 from activities.live import LiveStream
+from activities.returns import CallToolResult, mistaken, report, returned_of
 from activities.tool_context import Outputs, SandboxContext
 from activities.tools.contract import ToolOutcome
+from activities.waits import shown
 from domain.agents import AGENTS
 from domain.dossier import Dossier
 from domain.errors import Fenced, ModelMistake, NotFound, OutOfSpace
@@ -29,15 +30,6 @@ class CallToolInput(Value):
     call: str
     workspace: WorkspaceRef
     agent: str
-
-
-class CallToolResult(Value):
-    """`fingerprint` is equal for equal calls with equal results."""
-
-    is_error: bool
-    exit_code: int | None
-    finished: bool
-    fingerprint: str
 
 
 class ToolActivities:
@@ -62,18 +54,19 @@ class ToolActivities:
     @activity.defn
     async def call_tool(self, input: CallToolInput) -> CallToolResult:
         """Answers from the journal where the call has returned; a call in doubt is discarded and redone."""
-        dossier = await self._dossiers.of(input.run_id)
-        returned = dossier.returned.get(input.call)
-        if returned is None:
-            returned = await self._make(input, dossier)
-        return _report(returned, dossier)
+        async with shown(self._journal, input.run_id):
+            dossier = await self._dossiers.of(input.run_id)
+            returned = dossier.returned.get(input.call)
+            if returned is None:
+                returned = await self._make(input, dossier)
+            return report(returned, dossier)
 
     async def _make(self, input: CallToolInput, dossier: Dossier) -> ToolReturned:
         lease = _lease(input, dossier)
         try:
             job = job_of(input.call, dossier)
         except ModelMistake as mistake:
-            return await self._record(input, _mistaken(input.call, dossier, mistake))
+            return await self._record(input, mistaken(input.call, dossier, mistake))
         async with self._permits:
             if job.tool.definition.tool_class == "read":
                 return await self._read(input, dossier, lease, job)
@@ -82,7 +75,7 @@ class ToolActivities:
     async def _read(self, input: CallToolInput, dossier: Dossier, lease: WorkspaceLease, job: Job) -> ToolReturned:
         async with self._workspaces.reading(lease) as layers:
             outcome = await self._run(input, dossier, job, layers)
-        returned = _returned(job, 0, outcome).model_copy(update={"snapshot": lease.snapshot})
+        returned = returned_of(job, 0, outcome).model_copy(update={"snapshot": lease.snapshot})
         if outcome.plan is not None:
             await self._propose(input.run_id, job, outcome)
         return await self._record(input, returned)
@@ -97,15 +90,15 @@ class ToolActivities:
             await self._propose(input.run_id, job, outcome)
         if not job.keeps:
             await self._workspaces.discard(lease.workspace_id, job.call, attempt + 1)
-            return await self._commit(input, lease, attempt, _returned(job, attempt, outcome), lease)
+            return await self._commit(input, lease, attempt, returned_of(job, attempt, outcome), lease)
         try:
             sealed = await self._workspaces.seal(lease, layers)
         except OutOfSpace as full:
             await self._workspaces.discard(lease.workspace_id, job.call, attempt + 1)
             text = f"{full.message} Everything that this call changed was discarded. {full.next_step}".strip()
             refused = ToolOutcome(ToolResult(text=text, is_error=True))
-            return await self._commit(input, lease, attempt, _returned(job, attempt, refused), lease)
-        returned = _returned(job, attempt, outcome).model_copy(update={"changed": sealed.changed})
+            return await self._commit(input, lease, attempt, returned_of(job, attempt, refused), lease)
+        returned = returned_of(job, attempt, outcome).model_copy(update={"changed": sealed.changed})
         after = lease.model_copy(update={"snapshot": sealed.snapshot})
         committed = await self._commit(input, lease, attempt, returned, after)
         await self._workspaces.apply(lease, sealed)
@@ -206,42 +199,6 @@ def _lease(input: CallToolInput, dossier: Dossier) -> WorkspaceLease:
     if dossier.snapshot is None:
         raise NotFound(f"run {input.run_id} has no open workspace")
     return WorkspaceLease(**input.workspace.model_dump(), snapshot=dossier.snapshot)
-
-
-def _returned(job: Job, attempt: int, outcome: ToolOutcome) -> ToolReturned:
-    return ToolReturned(
-        call=job.call,
-        name=job.tool.definition.name,
-        subject=job.subject,
-        attempt=attempt,
-        result=outcome.result,
-        cwd=outcome.cwd,
-        environment=outcome.environment,
-        todo=outcome.todo,
-        finished=outcome.finished,
-    )
-
-
-def _mistaken(call: str, dossier: Dossier, mistake: ModelMistake) -> ToolReturned:
-    said = dossier.said(call)
-    return ToolReturned(
-        call=call,
-        name=said.name if said else "bash",
-        subject="",
-        attempt=0,
-        result=ToolResult(text=mistake.message, is_error=True),
-    )
-
-
-def _report(returned: ToolReturned, dossier: Dossier) -> CallToolResult:
-    said = dossier.said(returned.call)
-    text = "\n".join((returned.name, said.arguments if said else returned.subject, returned.result.text))
-    return CallToolResult(
-        is_error=returned.result.is_error,
-        exit_code=returned.result.exit_code,
-        finished=returned.finished,
-        fingerprint=hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16],
-    )
 
 
 def _command_name(run_id: str, call: str, attempt: int | None) -> str:

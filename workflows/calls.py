@@ -10,7 +10,8 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.approval import ApprovalActivities, SettleCallInput
-    from activities.tool import CallToolInput, CallToolResult, ToolActivities
+    from activities.returns import CallToolResult
+    from activities.tool import CallToolInput, ToolActivities
     from activities.turns import CallModelResult, PlannedCall
     from domain.approval import ApprovalKind, DecideApproval
     from domain.workspace import WorkspaceRef

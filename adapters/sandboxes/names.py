@@ -38,6 +38,10 @@ class Names:
         self._running: set[Running] = set()
         self._numbers = itertools.count()
 
+    def marker(self, prefix: str) -> str:
+        """How the markers of commands start whose names start so."""
+        return self._tag + plain(prefix)
+
     @contextlib.contextmanager
     def running(self, name: str) -> Generator[Running]:
         """A command of this process, until it is gone."""
@@ -58,7 +62,7 @@ class Names:
             one.stopped.set()
         for one in mine:
             await one.gone.wait()
-        await stop_marked(self._tag + plain(prefix))
+        await stop_marked(self.marker(prefix))
 
 
 async def stop_marked(marker: str) -> None:

@@ -1,141 +1,172 @@
-"""No sandbox: commands run on the host, as the agent's user where the worker is root. Only when asked for by name."""
+"""No sandbox: commands see and change the host, as the agent's user where the worker is root. Only when asked for by
+name. bwrap mounts the workspace for them, and puts no walls around them."""
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import signal
-from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
-from adapters.sandboxes.binary import require_reach
+from adapters.sandboxes.binary import find_bwrap, require_reach
 from adapters.sandboxes.cgroups import Cgroup, Cgroups, find_cgroups
 from adapters.sandboxes.child import Child, Start, gate
-from adapters.sandboxes.conduct import Show, conduct, missing_directory, not_startable
+from adapters.sandboxes.conduct import Show, conduct, not_startable
+from adapters.sandboxes.host_root import SIGNS, host_arguments
 from adapters.sandboxes.limits import limit_text
-from adapters.sandboxes.names import Names, plain
-from adapters.sandboxes.proc import start_of, tree_of
-from adapters.sandboxes.toolchain import SYSTEM_PATH, Toolchain
+from adapters.sandboxes.names import Names, Running, plain
+from adapters.sandboxes.proc import all_pids, children_of, tree_of
+from adapters.sandboxes.rootfs import mount_arguments
+from adapters.sandboxes.seccomp import memory_file
+from adapters.sandboxes.toolchain import Toolchain
+from adapters.sandboxes.trial import Trial, found_bwrap
 from domain.errors import SandboxRefused, SandboxUnavailable
-from domain.sandbox import WORKSPACE_PATH, Check, Command, CommandResult, Enforcement, OverlayMount, SandboxLimits
+from domain.sandbox import TOOLCHAIN_PATH, Check, Command, CommandResult, Enforcement, SandboxLimits
 
-KILL_ROUNDS = 100
+KILL_ROUNDS = 400
+WARNING = "Set PERDURE_SANDBOX=bubblewrap, unless every command of every agent may do what this user may."
 
 log = logging.getLogger(__name__)
 
 
 class HostTree:
-    """One command's processes on the host: a control group where there are any, else its session and descendants."""
+    """One command's processes on the host: those in its mounts, its session, their descendants, its control group."""
 
-    def __init__(self, limits: SandboxLimits, name: str, cgroups: Cgroups | None, mark: Path) -> None:
+    def __init__(self, child: Child, limits: SandboxLimits, running: Running, cgroups: Cgroups | None) -> None:
         self.out_of_memory = False
-        self.child: Child | None = None
+        self._child = child
         self._limits = limits
-        self._name = name
+        self._running = running
         self._cgroups = cgroups
         self._cgroup: Cgroup | None = None
-        self._mark = mark
 
     async def close_in(self) -> None:
-        if self.child is None:
+        if self._cgroups is None:
             return
         try:
-            self._mark.write_text(json.dumps([self.child.pid, start_of(self.child.pid)]))
-            if self._cgroups is not None:
-                self._cgroup = self._cgroups.make(self._name, self._limits)
-                self._cgroup.join(self.child.pid)
-        except OSError as error:
+            (inner,) = children_of(self._child.pid)
+            self._cgroup = self._cgroups.make(self._running.name, self._limits)
+            self._cgroup.join(inner)
+        except (OSError, ValueError) as error:
             raise SandboxUnavailable(f"The command could not be bounded: {error}") from error
 
     async def destroy(self) -> None:
-        if self.child is not None:
-            await kill_tree(self.child.pid)
+        pid, marker = self._child.pid, self._running.marker
+        await kill_all(lambda: {*tree_of(pid), *inhabitants(marker)})
         if self._cgroup is not None:
             self.out_of_memory = self._cgroup.out_of_memory()
             await self._cgroup.remove()
-        self._mark.unlink(missing_ok=True)
 
 
-async def kill_tree(pid: int) -> None:
-    """`pid`, its session and its descendants, until none is alive; a zombie is as good as gone."""
+def inhabitants(marker: str) -> list[int]:
+    """Living processes of commands whose markers start so, whatever session and parent they have by now."""
+    return [pid for pid in all_pids() if any(sign.startswith(marker) for sign in _signs(pid))]
+
+
+def _signs(pid: int) -> list[str]:
+    with contextlib.suppress(OSError):
+        return [path.name for path in Path(f"/proc/{pid}/root{SIGNS}").iterdir()]
+    return []
+
+
+async def kill_all(find: Callable[[], set[int] | list[int]]) -> None:
+    """Kills what `find` finds until it finds nothing alive; a zombie is as good as gone."""
     for _ in range(KILL_ROUNDS):
-        alive = tree_of(pid)
-        for other in alive:
+        alive = find()
+        for pid in alive:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(other, signal.SIGKILL)
+                os.kill(pid, signal.SIGKILL)
         if not alive:
             return
         await asyncio.sleep(0.005)
 
 
+@dataclass(frozen=True)
+class HostGround:
+    """What is found and made once for this process."""
+
+    bwrap: Path
+    toolchain: tuple[str, ...]
+
+
 class NoSandbox:
-    """Contains nothing. Overlays, and so the workspaces of runs, are refused."""
+    """Contains nothing; the mounts of a command are where the command expects them."""
 
     def __init__(self, worker_home: Path, agent_uid: int | None = None, toolchain_paths: Sequence[str] = ()) -> None:
         self.agent_uid = agent_uid
         self.worker_home = worker_home.absolute()
-        self._marks = self.worker_home / "sandbox" / "host"
         self._toolchain_paths = tuple(toolchain_paths)
-        self._toolchain: Toolchain | None = None
         self._names = Names(self.worker_home)
         self._cgroups = find_cgroups(self.worker_home)
+        self._ground: HostGround | None = None
+        self._preparing = asyncio.Lock()
 
     async def prepare(self) -> None:
-        log.warning("PERDURE_SANDBOX=none: commands of agents run on this host and can read and change it")
-        self._marks.mkdir(mode=0o711, parents=True, exist_ok=True)
+        """Tries to mount what commands need. Raises SandboxRefused where this host lets nobody do that."""
+        async with self._preparing:
+            if self._ground is None:
+                log.warning("PERDURE_SANDBOX=none: commands of agents run on this host and can read and change it")
+                ground = await self._make_ground()
+                for check in await self._trial(ground).mounting():
+                    if not check.ok:
+                        raise SandboxRefused(f"{check.name}: {check.found}", check.remedy)
+                self._ground = ground
+
+    async def _make_ground(self) -> HostGround:
+        home = self.worker_home / "sandbox"
+        home.mkdir(mode=0o711, parents=True, exist_ok=True)
         if self.agent_uid is not None:
-            require_reach(self.worker_home)
-        self._toolchain = await Toolchain.make(self.worker_home, self._toolchain_paths)
+            require_reach(home)
+        toolchain = await Toolchain.make(self.worker_home, self._toolchain_paths)
+        # Directories that the operator names are seen where they are, as everything else is.
+        arguments = () if self._toolchain_paths else toolchain.arguments()
+        return HostGround(find_bwrap(home, self.agent_uid), arguments)
+
+    def _trial(self, ground: HostGround) -> Trial:
+        return Trial(self.worker_home, self.agent_uid, partial(self._run_on, ground))
 
     @property
     def environment(self) -> dict[str, str]:
-        """The default for commands; nothing is mounted, so the toolchain is where it lies on the host."""
-        programs = self._toolchain.on_host() if self._toolchain else []
-        return Toolchain.environment(self._toolchain_paths) | {"PATH": ":".join([*programs, SYSTEM_PATH])}
+        """The default for commands, with the toolchain first on PATH."""
+        return Toolchain.environment(self._toolchain_paths)
 
     async def run(self, command: Command, on_output: Show | None = None) -> CommandResult:
-        if self._toolchain is None:
-            await self.prepare()
-        cwd = self._on_host(command)
-        with self._names.running(command.name) as running:
-            mark = self._marks / running.name
-            tree = HostTree(command.limits, running.name, self._cgroups, mark)
-            text = gate(command, limit_text(command.limits, memory=self._cgroups is None))
-            argv = ["/bin/sh", "-c", text, running.marker, *command.argv]
-            try:
-                start = Start(argv, self.agent_uid, cwd=str(cwd), environment=command.environment)
-                tree.child = Child(start, command)
-            except (NotADirectoryError, FileNotFoundError, PermissionError):
-                return missing_directory(command)
-            except (ValueError, OSError) as error:
-                raise not_startable(error) from error
-            return await conduct(tree.child, tree, command, on_output, running.stopped)
+        await self.prepare()
+        if self._ground is None:
+            raise SandboxUnavailable("The sandbox is not prepared.")
+        return await self._run_on(self._ground, command, on_output)
 
-    def _on_host(self, command: Command) -> Path:
-        """The directory that `cwd` names by way of the mounts; nothing else of a mount can be had here."""
-        best: tuple[int, Path] | None = None
-        for mount in command.mounts:
-            if isinstance(mount, OverlayMount):
-                raise SandboxRefused(
-                    f"PERDURE_SANDBOX=none has no overlays, and {mount.target} is one.",
-                    "Use PERDURE_SANDBOX=bubblewrap on Linux 5.11 or newer with user namespaces; `perdure doctor`.",
-                )
-            target = PurePosixPath(mount.target)
-            if PurePosixPath(command.cwd).is_relative_to(target) and (best is None or len(target.parts) > best[0]):
-                best = len(target.parts), Path(mount.source) / PurePosixPath(command.cwd).relative_to(target)
-        if best is None and command.cwd == WORKSPACE_PATH:
-            return Path("/")
-        return best[1] if best else Path(command.cwd)
+    async def _run_on(self, ground: HostGround, command: Command, on_output: Show | None = None) -> CommandResult:
+        with self._names.running(command.name) as running:
+            child = self._start(command, running.marker, ground)
+            tree = HostTree(child, command.limits, running, self._cgroups)
+            return await conduct(child, tree, command, on_output, running.stopped)
+
+    def _start(self, command: Command, marker: str, ground: HostGround) -> Child:
+        variables = [word for item in command.environment.items() for word in ("--setenv", *item)]
+        made = (TOOLCHAIN_PATH,) if ground.toolchain else ()
+        options = (
+            *("--die-with-parent", *host_arguments(command.mounts, made, marker)),
+            *(*ground.toolchain, *mount_arguments(command.mounts), "--remount-ro", "/"),
+            *("--chdir", command.cwd, "--clearenv", *variables),
+        )
+        bounded = self._cgroups is not None and self._cgroups.bounds("memory")
+        text = gate(command, limit_text(command.limits, memory=not bounded))
+        fd = memory_file("options", "".join(f"{word}\0" for word in options).encode())
+        argv = ["bwrap", "--args", str(fd), "--", "/bin/sh", "-c", text, marker, *command.argv]
+        try:
+            return Child(Start(argv, self.agent_uid, path=str(ground.bwrap), pass_fds=[fd]), command)
+        except (ValueError, OSError) as error:
+            raise not_startable(error) from error
+        finally:
+            os.close(fd)
 
     async def kill(self, name_prefix: str) -> None:
         await self._names.stop(name_prefix)
-        for mark in sorted(self._marks.glob(f"{plain(name_prefix)}*")):
-            with contextlib.suppress(OSError, ValueError):
-                pid, start = json.loads(mark.read_text())
-                if start is not None and start_of(pid) == start:
-                    await kill_tree(pid)
-                mark.unlink()
+        await kill_all(partial(inhabitants, self._names.marker(name_prefix)))
         for group in self._cgroups.left(plain(name_prefix)) if self._cgroups else ():
             await group.remove()
 
@@ -145,12 +176,21 @@ class NoSandbox:
         return Enforcement(
             sandbox="none",
             memory="cgroup" if "memory" in bounded else "per process (RLIMIT_DATA)",
-            processes="cgroup" if "pids" in bounded else "per user (RLIMIT_NPROC)",
+            processes="cgroup" if "pids" in bounded else "RLIMIT_NPROC in the user namespace",
             cpu="cgroup" if "cpu" in bounded else "none",
             network="open",
-            notes=("NOT CONTAINED: commands run on the host", f"rights: {whose}", "no overlays"),
+            notes=("NOT CONTAINED: commands run on the host", f"rights: {whose}"),
         )
 
     async def doctor(self) -> Sequence[Check]:
-        remedy = "Set PERDURE_SANDBOX=bubblewrap, unless every command of every agent may do what this user may."
-        return (Check(name="sandbox", ok=True, found="none: commands are not contained", remedy=remedy),)
+        """Works on hosts that `prepare` refuses, too."""
+        loud = Check(name="sandbox", ok=True, found="none: commands are not contained", remedy=WARNING)
+        try:
+            ground = await self._make_ground()
+        except SandboxRefused as error:
+            return (loud, Check(name="mounts", ok=False, found=error.message, remedy=error.next_step))
+        trial = self._trial(ground)
+        found = (loud, found_bwrap(ground.bwrap), *await trial.mounting())
+        if not all(check.ok for check in found):
+            return found
+        return (*found, await trial.toolchain(self.environment))

@@ -35,11 +35,6 @@ def tree_of(pid: int) -> list[int]:
     return [other for other in found if other in living]
 
 
-def start_of(pid: int) -> int | None:
-    """In clock ticks since boot: with the pid it names a process for good. None where there is none."""
-    return _field(pid, 19)
-
-
 def _field(pid: int, index: int) -> int | None:
     status = _status(pid)
     return int(status[index]) if status else None

@@ -68,9 +68,6 @@ class Toolchain:
     def arguments(self) -> tuple[str, ...]:
         return tuple(word for source, target in self.places for word in ("--ro-bind", source, target))
 
-    def on_host(self) -> list[str]:
-        return [_programs(source) for source, _ in self.places]
-
     @staticmethod
     def environment(named: Sequence[str]) -> dict[str, str]:
         """What a command starts with, inside."""

@@ -64,12 +64,11 @@ class Trial:
 
     async def containment(self) -> tuple[Check, ...]:
         """Without these nothing may run. What follows a failure is not tried."""
-        found: list[Check] = []
-        for attempt in (self._namespaces, self._overlay, self._system_calls, self._network):
-            found.append(await attempt())
-            if not found[-1].ok:
-                break
-        return tuple(found)
+        return await _in_turn(self._namespaces, self._overlay, self._system_calls, self._network)
+
+    async def mounting(self) -> tuple[Check, ...]:
+        """The part of it without which no workspace can be had, walls or none."""
+        return await _in_turn(self._mounts, self._overlay)
 
     async def toolchain(self, environment: dict[str, str]) -> Check:
         text = 'python -c "import sys; print(sys.version.split()[0])" && pytest --version 2>&1'
@@ -81,6 +80,10 @@ class Trial:
         ok, said = await self._try("true")
         found = "users, processes, files and network of its own" if ok else said
         return Check(name="namespaces", ok=ok, found=found, remedy="" if ok else namespace_remedy())
+
+    async def _mounts(self) -> Check:
+        ok, said = await self._try("true")
+        return Check(name="mounts", ok=ok, found="of its own" if ok else said, remedy="" if ok else namespace_remedy())
 
     async def _overlay(self) -> Check:
         top = Path(tempfile.mkdtemp(prefix="probe-", dir=self._home))
@@ -128,6 +131,15 @@ class Trial:
         except PerdureError as error:
             return False, error.message
         return result.exit_code == 0, result.head.decode(errors="replace").strip()
+
+
+async def _in_turn(*attempts: Callable[[], Awaitable[Check]]) -> tuple[Check, ...]:
+    found: list[Check] = []
+    for attempt in attempts:
+        found.append(await attempt())
+        if not found[-1].ok:
+            break
+    return tuple(found)
 
 
 def _changed(upper: Path) -> bool:

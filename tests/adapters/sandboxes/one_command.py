@@ -1,16 +1,16 @@
-"""A process that runs commands in the sandbox, to be killed: `one_command.py <home> <token> <marks directory>`."""
+"""A process that runs commands in the sandbox, to be killed: `one_command.py <kind> <home> <token> <marks>`."""
 
 import asyncio
 import sys
 from pathlib import Path
 
-from adapters.sandboxes.bubblewrap import BubblewrapSandbox
+from adapters.sandboxes import make_sandbox
 from domain.sandbox import WORKSPACE_PATH, Command, WritableMount
 from tests.adapters.sandboxes.conftest import AGENT_UID
 
 
-async def main(home: str, token: str, marks: str) -> None:
-    sandbox = BubblewrapSandbox(Path(home), AGENT_UID)
+async def main(kind: str, home: str, token: str, marks: str) -> None:
+    sandbox = make_sandbox(kind, Path(home), AGENT_UID)
     await sandbox.prepare()
     sys.stdout.write("prepared\n")
     sys.stdout.flush()

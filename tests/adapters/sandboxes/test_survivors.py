@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ import pytest
 
 from adapters.sandboxes.bubblewrap import BubblewrapSandbox
 from adapters.sandboxes.none import NoSandbox
-from adapters.sandboxes.proc import all_pids, arguments_of, start_of
+from adapters.sandboxes.proc import all_pids, arguments_of
 from tests.adapters.conformance.sandbox import said, shell
 from tests.adapters.sandboxes.conftest import AGENT_UID
 
@@ -42,10 +41,10 @@ def eventually(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
     return False
 
 
-def start(home: Path, token: str, marks: Path) -> subprocess.Popen[bytes]:
+def start(home: Path, token: str, marks: Path, kind: str = "bubblewrap") -> subprocess.Popen[bytes]:
     script = Path(__file__).with_name("one_command.py")
     process = subprocess.Popen(
-        [sys.executable, str(script), str(home), token, str(marks)],
+        [sys.executable, str(script), kind, str(home), token, str(marks)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=ROOT,
@@ -114,20 +113,36 @@ async def test_a_call_that_is_cancelled_while_it_starts_leaves_nothing(bubblewra
         assert alive(token) == []
 
 
-async def test_without_a_sandbox_kill_goes_by_pid_and_start_time(home: Path) -> None:
+@pytest.mark.parametrize("worker", ["lives", "is killed"])
+async def test_without_a_sandbox_kill_finds_what_another_process_of_the_home_runs(
+    home: Path, folder: Path, worker: str
+) -> None:
     sandbox = NoSandbox(home, AGENT_UID)
     await sandbox.prepare()
-    bystander = await asyncio.create_subprocess_exec("sleep", "30")
-    start_time = start_of(bystander.pid)
-    assert start_time is not None
-    marks = home / "sandbox" / "host"
-    (marks / "left-1").write_text(f"[{bystander.pid}, {start_time + 1}]")
-    await sandbox.kill("left-")
-    assert bystander.returncode is None
-    (marks / "left-1").write_text(f"[{bystander.pid}, {start_time}]")
-    await sandbox.kill("left-")
-    assert await bystander.wait() == -signal.SIGKILL
-    assert list(marks.iterdir()) == []
+    token = f"1732{os.getpid()}"
+    process = start(home, token, folder, "none")
+    release(process)
+    assert eventually(lambda: (folder / "begun").exists() and len(alive(token, process.pid)) >= 4)
+    if worker == "is killed":
+        kill(process)
+    other = asyncio.create_task(said(sandbox, "sleep 1; echo spared", name="surviving"))
+    await sandbox.kill("survivor")
+    assert alive(token, process.pid) == []
+    assert await other == "spared\n"
+    if worker == "lives":
+        kill(process)
+
+
+async def test_without_a_sandbox_a_daemon_that_left_its_session_and_its_parent_ends_with_the_command(
+    home: Path,
+) -> None:
+    sandbox = NoSandbox(home, AGENT_UID)
+    await sandbox.prepare()
+    token = f"2236{os.getpid()}"
+    daemon = f"(setsid sh -c 'touch /tmp/begun; sleep {token}; true' &)"
+    text = f"{daemon}; until test -e /tmp/begun; do sleep 0.05; done"
+    assert await said(sandbox, text) == ""
+    assert alive(token) == []
 
 
 async def test_a_command_ends_with_its_first_process(bubblewrap: BubblewrapSandbox) -> None:

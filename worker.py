@@ -20,6 +20,7 @@ from activities.approval import ApprovalActivities
 from activities.boundary import Boundary
 from activities.dossiers import Dossiers
 from activities.event import EventActivities
+from activities.host import Host
 from activities.model import ModelActivities
 from activities.repository import RepositoryActivities
 from activities.tool import ToolActivities
@@ -94,9 +95,9 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
         outputs = HostOutputs(home / "outputs", blobs)
         dossiers = Dossiers(journal)
         here = host_id(home, host_name())
-        places = (journal, dossiers, sandbox, workspaces, repositories, outputs)
-        opening = WorkspaceActivities(*places, host_id=here)
-        publishing = RepositoryActivities(*places)
+        host = Host(here, journal, dossiers, sandbox, workspaces, repositories, outputs)
+        opening = WorkspaceActivities(host)
+        publishing = RepositoryActivities(host)
         shared = (
             EventActivities(journal, PackSnapshots(blobs)),
             ApprovalActivities(journal, dossiers),
@@ -104,7 +105,7 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
             opening,
             publishing,
         )
-        calling = ToolActivities(*places, at_once=max(4, 2 * (os.cpu_count() or 2)))
+        calling = ToolActivities(host, at_once=max(4, 2 * (os.cpu_count() or 2)))
         yield Parts(here, instance, workspaces, outputs, shared, (calling, opening, publishing))
 
 

@@ -2,14 +2,12 @@
 
 from temporalio import activity
 
-from activities.dossiers import Dossiers
-from activities.tool_context import Outputs
+from activities.host import Host
 from activities.waits import shown
 from domain.agents import AGENTS
 from domain.dossier import Dossier
 from domain.errors import NotFound, WorkRefused
 from domain.event import EffectDone, EffectIntended, WorkCommitted
-from domain.ports import Journal, Repositories, Sandbox, Workspaces
 from domain.record import NewEvent
 from domain.repository import CommitSpec, PublishedWork, ResolvedRepository, branch_name
 from domain.sandbox import MIRROR_PATH, Command, CommandResult, ReadOnlyMount
@@ -42,35 +40,22 @@ class PushBranchInput(Value):
 
 
 class RepositoryActivities:
-    def __init__(
-        self,
-        journal: Journal,
-        dossiers: Dossiers,
-        sandbox: Sandbox,
-        workspaces: Workspaces,
-        repositories: Repositories,
-        outputs: Outputs,
-    ) -> None:
-        self._journal = journal
-        self._dossiers = dossiers
-        self._sandbox = sandbox
-        self._workspaces = workspaces
-        self._repositories = repositories
-        self._outputs = outputs
+    def __init__(self, host: Host) -> None:
+        self._host = host
 
     @activity.defn
     async def commit_work(self, input: CommitWorkInput) -> CommitWorkResult:
         """The same snapshot always makes the same commit: its author, message and dates come from the run."""
-        recorded = await self._journal.find(input.run_id, f"work/{input.number}")
+        recorded = await self._host.journal.find(input.run_id, f"work/{input.number}")
         if recorded is not None and isinstance(recorded.event, WorkCommitted):
             return _told(recorded.event.work)
-        dossier = await self._dossiers.of(input.run_id)
+        dossier = await self._host.dossiers.of(input.run_id)
         repository = _repository(dossier)
         work = await self._make(input, dossier, repository)
         if work is None:
             return CommitWorkResult()
         event = WorkCommitted(work=work)
-        await self._journal.record(input.run_id, [NewEvent(key=f"work/{input.number}", event=event)])
+        await self._host.journal.record(input.run_id, [NewEvent(key=f"work/{input.number}", event=event)])
         return _told(work)
 
     async def _make(
@@ -80,25 +65,25 @@ class RepositoryActivities:
         # On disk, since git needs room to work in; what it leaves is thrown away.
         call = f"publish/{input.number}/call/0"
         attempt = activity.info().attempt
-        await self._workspaces.discard(lease.workspace_id, call, attempt)
-        layers = await self._workspaces.begin(lease, call, attempt)
+        await self._host.workspaces.discard(lease.workspace_id, call, attempt)
+        layers = await self._host.workspaces.begin(lease, call, attempt)
         spec = commit_spec(dossier)
-        pack = self._outputs.scratch(input.run_id, f"commit-{input.number}")
+        pack = self._host.outputs.scratch(input.run_id, f"commit-{input.number}")
         command = self._command(input, repository, spec, layers).model_copy(update={"output_path": str(pack)})
         try:
-            result = await self._sandbox.run(command)
-            await self._workspaces.discard(lease.workspace_id, call, attempt + 1)
+            result = await self._host.sandbox.run(command)
+            await self._host.workspaces.discard(lease.workspace_id, call, attempt + 1)
             commit = _made(result, command.limits.output_bytes)
-            return await self._repositories.take_in(repository, pack, commit, spec) if commit else None
+            return await self._host.repositories.take_in(repository, pack, commit, spec) if commit else None
         finally:
             pack.unlink(missing_ok=True)
 
     def _command(
         self, input: CommitWorkInput, repository: ResolvedRepository, spec: CommitSpec, layers: AttemptLayers
     ) -> Command:
-        template = self._repositories.commit_command(repository.commit, spec)
+        template = self._host.repositories.commit_command(repository.commit, spec)
         limits = AGENTS[input.agent].sandbox_limits
-        mirror = ReadOnlyMount(source=str(self._repositories.mirror(repository)), target=MIRROR_PATH)
+        mirror = ReadOnlyMount(source=str(self._host.repositories.mirror(repository)), target=MIRROR_PATH)
         return template.model_copy(
             update={
                 "mounts": (*layers.mounts, mirror),
@@ -110,24 +95,24 @@ class RepositoryActivities:
     @activity.defn
     async def push_branch(self, input: PushBranchInput) -> None:
         """Intent, probe, act, receipt: an attempt that died after the push is found by the probe."""
-        async with shown(self._journal, input.run_id):
+        async with shown(self._host.journal, input.run_id):
             await self._push(input)
 
     async def _push(self, input: PushBranchInput) -> None:
-        if await self._journal.find(input.run_id, f"{PUSH}/done") is not None:
+        if await self._host.journal.find(input.run_id, f"{PUSH}/done") is not None:
             return
-        dossier = await self._dossiers.of(input.run_id)
+        dossier = await self._host.dossiers.of(input.run_id)
         repository = _repository(dossier)
-        (committed,) = (await self._journal.read(input.run_id, types=("work_committed",)))[-1:]
+        (committed,) = (await self._host.journal.read(input.run_id, types=("work_committed",)))[-1:]
         assert isinstance(committed.event, WorkCommitted)
         work = committed.event.work
         intended = EffectIntended(effect="push", target=work.branch)
-        await self._journal.record(input.run_id, [NewEvent(key=f"{PUSH}/intended", event=intended)])
-        found = await self._repositories.remote_commit(repository, work.branch) == work.commit
+        await self._host.journal.record(input.run_id, [NewEvent(key=f"{PUSH}/intended", event=intended)])
+        found = await self._host.repositories.remote_commit(repository, work.branch) == work.commit
         if not found:
-            await self._repositories.push(repository, work)
+            await self._host.repositories.push(repository, work)
         done = EffectDone(effect="push", target=work.branch, receipt={"commit": work.commit}, found=found)
-        await self._journal.record(input.run_id, [NewEvent(key=f"{PUSH}/done", event=done)])
+        await self._host.journal.record(input.run_id, [NewEvent(key=f"{PUSH}/done", event=done)])
 
 
 def _made(result: CommandResult, most_bytes: int) -> str | None:

@@ -6,18 +6,18 @@ from time import monotonic
 
 from temporalio import activity
 
-from activities.dossiers import Dossiers
+from activities.host import Host
 from activities.jobs import Job, job_of
 from activities.live import LiveStream
 from activities.returns import CallToolResult, mistaken, report, returned_of
-from activities.tool_context import Outputs, SandboxContext
+from activities.tool_context import SandboxContext
 from activities.tools.contract import ToolOutcome
 from activities.waits import shown
 from domain.agents import AGENTS
 from domain.dossier import Dossier
 from domain.errors import Fenced, ModelMistake, NotFound, OutOfSpace
 from domain.event import PlanProposed, ToolRedone, ToolReturned, ToolStarted
-from domain.ports import CallCommit, Journal, Repositories, Sandbox, Workspaces
+from domain.ports import CallCommit
 from domain.record import NewEvent
 from domain.sandbox import MIRROR_PATH, OUTPUTS_PATH, WORKSPACE_PATH, Mount, ReadOnlyMount
 from domain.tool import ToolResult
@@ -33,29 +33,15 @@ class CallToolInput(Value):
 
 
 class ToolActivities:
-    def __init__(
-        self,
-        journal: Journal,
-        dossiers: Dossiers,
-        sandbox: Sandbox,
-        workspaces: Workspaces,
-        repositories: Repositories,
-        outputs: Outputs,
-        at_once: int,
-    ) -> None:
-        self._journal = journal
-        self._dossiers = dossiers
-        self._sandbox = sandbox
-        self._workspaces = workspaces
-        self._repositories = repositories
-        self._outputs = outputs
+    def __init__(self, host: Host, at_once: int) -> None:
+        self._host = host
         self._permits = asyncio.Semaphore(at_once)
 
     @activity.defn
     async def call_tool(self, input: CallToolInput) -> CallToolResult:
         """Answers from the journal where the call has returned; a call in doubt is discarded and redone."""
-        async with shown(self._journal, input.run_id):
-            dossier = await self._dossiers.of(input.run_id)
+        async with shown(self._host.journal, input.run_id):
+            dossier = await self._host.dossiers.of(input.run_id)
             returned = dossier.returned.get(input.call)
             if returned is None:
                 returned = await self._make(input, dossier)
@@ -73,7 +59,7 @@ class ToolActivities:
             return await self._write(input, dossier, lease, job)
 
     async def _read(self, input: CallToolInput, dossier: Dossier, lease: WorkspaceLease, job: Job) -> ToolReturned:
-        async with self._workspaces.reading(lease) as layers:
+        async with self._host.workspaces.reading(lease) as layers:
             outcome = await self._run(input, dossier, job, layers)
         returned = returned_of(job, 0, outcome).model_copy(update={"snapshot": lease.snapshot})
         if outcome.plan is not None:
@@ -82,26 +68,26 @@ class ToolActivities:
 
     async def _write(self, input: CallToolInput, dossier: Dossier, lease: WorkspaceLease, job: Job) -> ToolReturned:
         attempt = await self._start(input, dossier, lease, job)
-        if attempt > 1 and (stands := (await self._dossiers.of(input.run_id)).returned.get(job.call)) is not None:
+        if attempt > 1 and (stands := (await self._host.dossiers.of(input.run_id)).returned.get(job.call)) is not None:
             return stands  # the attempt in doubt came back from where it hung, just before it was shut out
-        layers = await self._workspaces.begin(lease, job.call, attempt)
+        layers = await self._host.workspaces.begin(lease, job.call, attempt)
         outcome = await self._run(input, dossier, job, layers)
         if outcome.plan is not None:
             await self._propose(input.run_id, job, outcome)
         if not job.keeps:
-            await self._workspaces.discard(lease.workspace_id, job.call, attempt + 1)
+            await self._host.workspaces.discard(lease.workspace_id, job.call, attempt + 1)
             return await self._commit(input, lease, attempt, returned_of(job, attempt, outcome), lease)
         try:
-            sealed = await self._workspaces.seal(lease, layers)
+            sealed = await self._host.workspaces.seal(lease, layers)
         except OutOfSpace as full:
-            await self._workspaces.discard(lease.workspace_id, job.call, attempt + 1)
+            await self._host.workspaces.discard(lease.workspace_id, job.call, attempt + 1)
             text = f"{full.message} Everything that this call changed was discarded. {full.next_step}".strip()
             refused = ToolOutcome(ToolResult(text=text, is_error=True))
             return await self._commit(input, lease, attempt, returned_of(job, attempt, refused), lease)
         returned = returned_of(job, attempt, outcome).model_copy(update={"changed": sealed.changed})
         after = lease.model_copy(update={"snapshot": sealed.snapshot})
         committed = await self._commit(input, lease, attempt, returned, after)
-        await self._workspaces.apply(lease, sealed)
+        await self._host.workspaces.apply(lease, sealed)
         return committed
 
     async def _start(self, input: CallToolInput, dossier: Dossier, lease: WorkspaceLease, job: Job) -> int:
@@ -120,18 +106,18 @@ class ToolActivities:
             generation=lease.generation,
         )
         events.append(NewEvent(key=f"{job.call}/started/{last + 1}", event=started))
-        for recorded in await self._journal.record(input.run_id, events):
-            self._dossiers.add(input.run_id, recorded)
+        for recorded in await self._host.journal.record(input.run_id, events):
+            self._host.dossiers.add(input.run_id, recorded)
         if last:
-            await self._sandbox.kill(_command_name(input.run_id, job.call, None))
-            await self._workspaces.discard(lease.workspace_id, job.call, last + 1)
+            await self._host.sandbox.kill(_command_name(input.run_id, job.call, None))
+            await self._host.workspaces.discard(lease.workspace_id, job.call, last + 1)
         return last + 1
 
     async def _run(self, input: CallToolInput, dossier: Dossier, job: Job, layers: AttemptLayers) -> ToolOutcome:
         phase = answered.phase if (answered := dossier.answer(job.turn)) else "verify"
         context = SandboxContext(
-            self._sandbox,
-            self._outputs,
+            self._host.sandbox,
+            self._host.outputs,
             run_id=input.run_id,
             place=job.place,
             name=_command_name(input.run_id, job.call, activity.info().attempt),
@@ -141,7 +127,7 @@ class ToolActivities:
             environment=dossier.environment,
             first_finish=dossier.finishes(phase) == 0,
             base_commit=dossier.repository.commit if dossier.repository else "empty",
-            live=LiveStream(self._journal, input.run_id, job.turn, activity.info().attempt),
+            live=LiveStream(self._host.journal, input.run_id, job.turn, activity.info().attempt),
         )
         began = monotonic()
         try:
@@ -155,16 +141,16 @@ class ToolActivities:
         return ToolOutcome(timed, outcome.cwd, outcome.environment, outcome.todo, outcome.plan, outcome.finished)
 
     def _own_mounts(self, run_id: str, dossier: Dossier) -> tuple[Mount, ...]:
-        outputs = ReadOnlyMount(source=str(self._outputs.directory(run_id)), target=OUTPUTS_PATH)
+        outputs = ReadOnlyMount(source=str(self._host.outputs.directory(run_id)), target=OUTPUTS_PATH)
         if dossier.repository is None:
             return (outputs,)
-        mirror = str(self._repositories.mirror(dossier.repository))
+        mirror = str(self._host.repositories.mirror(dossier.repository))
         return (outputs, ReadOnlyMount(source=mirror, target=MIRROR_PATH))
 
     async def _propose(self, run_id: str, job: Job, outcome: ToolOutcome) -> None:
         assert outcome.plan is not None
         proposed = NewEvent(key=f"plan/{job.turn}", event=PlanProposed(plan=outcome.plan))
-        await self._journal.record(run_id, [proposed])
+        await self._host.journal.record(run_id, [proposed])
 
     async def _commit(
         self,
@@ -182,16 +168,18 @@ class ToolActivities:
             started_from=lease.snapshot.id if lease.snapshot else "",
             returned=NewEvent(key=f"{input.call}/returned", event=event),
         )
-        recorded = await self._journal.commit_call(input.run_id, commit)
-        self._dossiers.add(input.run_id, recorded)
+        recorded = await self._host.journal.commit_call(input.run_id, commit)
+        self._host.dossiers.add(input.run_id, recorded)
         stands = recorded.event
         if isinstance(stands, ToolReturned) and stands.attempt == attempt:
             return stands
         raise Fenced(f"another attempt of {input.call} has returned", "Its result stands; this one is void.")
 
     async def _record(self, input: CallToolInput, returned: ToolReturned) -> ToolReturned:
-        (recorded,) = await self._journal.record(input.run_id, [NewEvent(key=f"{input.call}/returned", event=returned)])
-        self._dossiers.add(input.run_id, recorded)
+        (recorded,) = await self._host.journal.record(
+            input.run_id, [NewEvent(key=f"{input.call}/returned", event=returned)]
+        )
+        self._host.dossiers.add(input.run_id, recorded)
         return recorded.event if isinstance(recorded.event, ToolReturned) else returned
 
 

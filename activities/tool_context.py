@@ -2,26 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
+from activities.host import Outputs
 from activities.live import LiveStream
 from domain.errors import Fenced
 from domain.ports import Sandbox
 from domain.sandbox import OUTPUTS_PATH, Command, CommandResult, Mount, SandboxLimits
-
-
-class Outputs(Protocol):
-    """Whole outputs of calls on this host."""
-
-    def directory(self, run_id: str) -> Path: ...
-
-    def scratch(self, run_id: str, name: str) -> Path: ...
-
-    async def keep(self, run_id: str, name: str, scratch: Path) -> str: ...
-
-    async def restore(self, run_id: str, wanted: dict[str, str]) -> None: ...
-
-    async def discard(self, run_id: str) -> None: ...
 
 
 class SandboxContext:

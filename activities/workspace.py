@@ -4,14 +4,12 @@ from pathlib import Path
 
 from temporalio import activity
 
-from activities.dossiers import Dossiers
-from activities.tool_context import Outputs
+from activities.host import Host
 from activities.waits import shown
 from domain.agents import AGENTS
 from domain.dossier import Dossier
 from domain.errors import NotFound
 from domain.event import RepositoryResolved, RulesRead, WorkspaceOpened
-from domain.ports import Journal, Repositories, Sandbox, Workspaces
 from domain.record import NewEvent
 from domain.sandbox import Command, Enforcement
 from domain.snapshot import SnapshotRef
@@ -37,41 +35,26 @@ class CloseWorkspaceInput(Value):
 
 
 class WorkspaceActivities:
-    def __init__(
-        self,
-        journal: Journal,
-        dossiers: Dossiers,
-        sandbox: Sandbox,
-        workspaces: Workspaces,
-        repositories: Repositories,
-        outputs: Outputs,
-        host_id: str,
-    ) -> None:
-        self._journal = journal
-        self._dossiers = dossiers
-        self._sandbox = sandbox
-        self._workspaces = workspaces
-        self._repositories = repositories
-        self._outputs = outputs
-        self._host_id = host_id
+    def __init__(self, host: Host) -> None:
+        self._host = host
 
     @activity.defn
     async def open_workspace(self, input: OpenWorkspaceInput) -> WorkspaceRef:
         """Raises the generation and restores what was committed; never the bare base where there was more."""
-        async with shown(self._journal, input.run_id):
+        async with shown(self._host.journal, input.run_id):
             return await self._open(input)
 
     async def _open(self, input: OpenWorkspaceInput) -> WorkspaceRef:
-        lease = await self._journal.take_workspace(input.run_id, self._host_id)
+        lease = await self._host.journal.take_workspace(input.run_id, self._host.id)
         dossier = await self._resolved(input.run_id)
         base_path = await self._base_path(dossier)
         base = BaseSpec(
             repository=dossier.repository.url if dossier.repository else "",
             commit=dossier.repository.commit if dossier.repository else "empty",
         )
-        snapshot, adopted = await self._workspaces.open(lease, base, base_path)
+        snapshot, adopted = await self._host.workspaces.open(lease, base, base_path)
         if lease.snapshot is None:
-            snapshot = await self._journal.settle_base(lease, snapshot)
+            snapshot = await self._host.journal.settle_base(lease, snapshot)
         opened = lease.model_copy(update={"snapshot": snapshot})
         if dossier.rules is None and dossier.repository is not None:
             await self._read_rules(input, opened)
@@ -79,57 +62,57 @@ class WorkspaceActivities:
             call.removeprefix("turn/").replace("/call/", "-").replace("/", "-"): address
             for call, address in dossier.outputs.items()
         }
-        await self._outputs.restore(input.run_id, names)
+        await self._host.outputs.restore(input.run_id, names)
         await self._record(input, opened, snapshot, adopted)
-        return WorkspaceRef(workspace_id=input.run_id, host_id=self._host_id, generation=lease.generation)
+        return WorkspaceRef(workspace_id=input.run_id, host_id=self._host.id, generation=lease.generation)
 
     @activity.defn
     async def close_workspace(self, input: CloseWorkspaceInput) -> None:
         """Gives back what an ended run held on this host; its snapshots stay."""
-        await self._workspaces.close(input.run_id)
-        await self._outputs.discard(input.run_id)
+        await self._host.workspaces.close(input.run_id)
+        await self._host.outputs.discard(input.run_id)
 
     async def _resolved(self, run_id: str) -> Dossier:
         """The dossier, with what the repository's ref meant when the run first opened it."""
-        dossier = await self._dossiers.of(run_id)
+        dossier = await self._host.dossiers.of(run_id)
         if dossier.repository is None and dossier.spec.repository is not None:
-            resolved = await self._repositories.resolve(dossier.spec.repository)
+            resolved = await self._host.repositories.resolve(dossier.spec.repository)
             event = RepositoryResolved(repository=resolved)
-            await self._journal.record(run_id, [NewEvent(key="repository", event=event)])
-            dossier = await self._dossiers.of(run_id)
+            await self._host.journal.record(run_id, [NewEvent(key="repository", event=event)])
+            dossier = await self._host.dossiers.of(run_id)
             if dossier.repository is None:
                 raise NotFound(f"run {run_id} lost its repository")
         return dossier
 
     async def _base_path(self, dossier: Dossier) -> Path:
         if dossier.repository is None:
-            return await self._repositories.empty()
-        return await self._repositories.checkout(dossier.repository)
+            return await self._host.repositories.empty()
+        return await self._host.repositories.checkout(dossier.repository)
 
     async def _read_rules(self, input: OpenWorkspaceInput, lease: WorkspaceLease) -> None:
-        layers = await self._workspaces.read_mounts(lease)
+        layers = await self._host.workspaces.read_mounts(lease)
         command = Command(
             argv=("sh", "-c", FIRST_OF, "sh", *RULES),
-            environment=self._sandbox.environment | {"LIMIT": str(RULES_BYTES)},
+            environment=self._host.sandbox.environment | {"LIMIT": str(RULES_BYTES)},
             mounts=layers.mounts,
             limits=AGENTS[input.agent].sandbox_limits,
             name=f"{input.run_id}-rules-{lease.generation}",
             timeout_seconds=20,
         )
-        result = await self._sandbox.run(command)
+        result = await self._host.sandbox.run(command)
         path, _, text = (result.head + result.tail).decode(errors="replace").partition("\n")
         rules = RulesRead(path=path if path in RULES else "", text=text)
-        await self._journal.record(input.run_id, [NewEvent(key="rules", event=rules)])
+        await self._host.journal.record(input.run_id, [NewEvent(key="rules", event=rules)])
 
     async def _record(
         self, input: OpenWorkspaceInput, lease: WorkspaceLease, snapshot: SnapshotRef, adopted: bool
     ) -> None:
-        enforcement: Enforcement = self._sandbox.enforcement()
+        enforcement: Enforcement = self._host.sandbox.enforcement()
         opened = WorkspaceOpened(
-            host_id=self._host_id,
+            host_id=self._host.id,
             generation=lease.generation,
             snapshot=snapshot,
             enforcement=enforcement,
             adopted=adopted,
         )
-        await self._journal.record(input.run_id, [NewEvent(key=f"workspace/{lease.generation}", event=opened)])
+        await self._host.journal.record(input.run_id, [NewEvent(key=f"workspace/{lease.generation}", event=opened)])

@@ -39,6 +39,7 @@ from adapters.temporal import connect, ensure_search_attributes, fail_dead_task
 from adapters.workspaces.overlay import OverlayWorkspaces
 from adapters.workspaces.snapshots import PackSnapshots
 from domain.errors import InvalidRequest, PerdureError
+from domain.ports import Sandbox
 from workflows.agent import AgentWorkflow
 from workflows.options import host_queue
 from workflows.publish import PublishWorkflow
@@ -63,6 +64,7 @@ class Parts:
 
     host_id: str
     instance: Instance
+    sandbox: Sandbox
     workspaces: OverlayWorkspaces
     outputs: HostOutputs
     shared: tuple[object, ...]
@@ -106,7 +108,7 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
             publishing,
         )
         calling = ToolActivities(host, at_once=max(4, 2 * (os.cpu_count() or 2)))
-        yield Parts(here, instance, workspaces, outputs, shared, (calling, opening, publishing))
+        yield Parts(here, instance, sandbox, workspaces, outputs, shared, (calling, opening, publishing))
 
 
 def workers(client: Client, settings: Settings, parts: Parts) -> tuple[Worker, Worker]:
@@ -156,6 +158,7 @@ def activities_of(objects: tuple[object, ...]) -> list[Callable[..., Awaitable[o
 async def clear_the_dead(client: Client, parts: Parts) -> None:
     """What earlier workers on this host were doing when they died is failed now, so that Temporal retries at once."""
     if parts.instance.alone():
+        await parts.sandbox.kill("")
         await parts.workspaces.sweep()
         parts.outputs.sweep()
     for path in parts.instance.dead():

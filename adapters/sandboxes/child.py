@@ -179,3 +179,15 @@ class Child:
         self.output.close()
         os.close(self.pidfd)
         return 128 - code if code < 0 else code
+
+    def abandon(self) -> None:
+        """Where `close` was not let: the loop ends, and with it whatever would wait. Kills and reaps without it."""
+        if self._process.returncode is not None:
+            return
+        self.kill()
+        self._process.wait()
+        for reader in self._readers:
+            reader.close()
+        self._stdin.close()
+        self.output.close()
+        os.close(self.pidfd)

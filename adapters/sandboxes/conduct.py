@@ -53,7 +53,10 @@ async def conduct(
             child.live.cancel()
         raise
     finally:
-        code = await to_the_end(_end(child, cage))
+        try:
+            code = await to_the_end(_end(child, cage))
+        finally:
+            child.abandon()
     if ended == "exited" and code and cage.out_of_memory:
         ended = "out_of_memory"
     return _result(child, code, ended, time.monotonic() - began)

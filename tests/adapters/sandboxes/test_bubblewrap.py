@@ -1,7 +1,9 @@
 """What bubblewrap adds to the contract: containment."""
 
 import asyncio
+import gc
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -166,3 +168,22 @@ async def test_enforcement_says_what_is_in_force(bubblewrap: BubblewrapSandbox) 
         assert found.processes != "none"
     else:
         assert {found.memory, found.processes, found.cpu} == {"cgroup"}
+
+
+async def test_an_event_loop_that_closes_meanwhile_leaves_no_process(bubblewrap: BubblewrapSandbox) -> None:
+    running = asyncio.create_task(bubblewrap.run(shell(bubblewrap, "sleep 60", name="abandoned")))
+    await asyncio.sleep(0.5)
+    running.cancel()
+    await asyncio.sleep(0)
+    # As the end of a loop does it: every task is cancelled, the one that clears away included.
+    for task in asyncio.all_tasks():
+        if "_end(" in repr(task):
+            task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    gc.collect()
+    assert processes_marked("abandoned") == []
+
+
+def processes_marked(word: str) -> list[str]:
+    return subprocess.run(["pgrep", "-f", word], capture_output=True, check=False, text=True).stdout.split()

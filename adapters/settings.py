@@ -38,6 +38,21 @@ class Settings(Value):
     """Directories to mount read-only and put on PATH; empty means the toolchain that Perdure makes itself."""
     agent_uid: int | None = None
     """Set where the worker is root: commands of agents run as this user."""
+    sandbox_root: str = "/"
+    """The root filesystem that commands in bubblewrap see."""
+    docker_image: str | None = None
+    """Where PERDURE_SANDBOX is docker: the image for runs whose rules name none."""
+    docker_runtime: str | None = None
+    """Of Docker, such as runsc for gVisor."""
+    docker_host: str | None = None
+    site_path: str | None = None
+    """A YAML file with the operator's decisions for agent kinds and repositories (domain/terms.py)."""
+    github_api_url: str = "https://api.github.com"
+    github_hosts: tuple[str, ...] = ("github.com",)
+    """Hosts of repositories whose pull requests are opened there."""
+    github_token: str | None = None
+    github_app_id: str | None = None
+    github_app_key_path: str | None = None
     allowed_paths: tuple[str, ...] = ()
     """Local directories below which repositories may lie."""
     allowed_hosts: tuple[str, ...] = ()
@@ -85,6 +100,16 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         sandbox=env.get("PERDURE_SANDBOX") or "bubblewrap",
         toolchain_paths=_paths(env.get("PERDURE_TOOLCHAIN")),
         agent_uid=int(env.get("PERDURE_AGENT_UID") or DEFAULT_AGENT_UID) if os.geteuid() == 0 else None,
+        sandbox_root=env.get("PERDURE_SANDBOX_ROOT") or "/",
+        docker_image=env.get("PERDURE_DOCKER_IMAGE") or None,
+        docker_runtime=env.get("PERDURE_DOCKER_RUNTIME") or None,
+        docker_host=env.get("DOCKER_HOST") or None,
+        site_path=env.get("PERDURE_SITE") or None,
+        github_api_url=env.get("GITHUB_API_URL") or "https://api.github.com",
+        github_hosts=_words(env.get("PERDURE_GITHUB_HOSTS")) or ("github.com",),
+        github_token=env.get("GITHUB_TOKEN") or None,
+        github_app_id=env.get("GITHUB_APP_ID") or None,
+        github_app_key_path=env.get("GITHUB_APP_KEY_PATH") or None,
         allowed_paths=_paths(env.get("PERDURE_ALLOWED_PATHS")),
         allowed_hosts=_words(env.get("PERDURE_ALLOWED_HOSTS")),
         git_token=env.get("PERDURE_GIT_TOKEN") or None,

@@ -11,6 +11,9 @@ HOME_PATH = "/home/agent"
 MIRROR_PATH = "/mirror"
 OUTPUTS_PATH = "/outputs"
 TOOLCHAIN_PATH = "/opt/perdure/toolchain"
+PROXY_SOCKET_PATH = "/run/perdure/proxy.sock"
+PROXY_PORT = 3128
+"""Where a command finds the proxy on its own loopback; a forwarder inside leads from there to the socket."""
 REPORT_BYTES = 256 * 1024
 
 
@@ -49,6 +52,12 @@ class SandboxLimits(Value):
     """The largest file that a command may write."""
     output_bytes: int = 50 * 1024**2
     """A command that prints more is killed."""
+    disk_bytes: int = 8 * 1024**3
+    """How much a command may add to the files of its run before it is killed."""
+    disk_files: int = 500_000
+    """How many files and directories it may add."""
+    seconds: int = 3600
+    """The longest that a command may ask for."""
 
 
 class Command(Value):
@@ -61,6 +70,12 @@ class Command(Value):
     timeout_seconds: float = 120.0
     mounts: tuple[Mount, ...] = ()
     limits: SandboxLimits = SandboxLimits()
+    run_id: str = ""
+    """The run it belongs to; a sandbox that stays warm between commands keeps one for each run."""
+    image: str | None = None
+    """An OCI image for sandboxes that know images; None is the operator's default."""
+    proxy: str | None = None
+    """Host path of the UNIX socket of an allow-listing proxy, the only way out; None is no network at all."""
     name: str = "command"
     """Unique while it runs on this host; names the cgroup: `<run>-<key>-<attempt>`."""
     keep_bytes: int = 64 * 1024
@@ -82,7 +97,7 @@ class CommandResult(Value):
     error: bytes = b""
     output_bytes: int = 0
     cut: bool = False
-    ended: Literal["exited", "timed_out", "output_limit", "out_of_memory", "cancelled"] = "exited"
+    ended: Literal["exited", "timed_out", "output_limit", "disk_limit", "out_of_memory", "cancelled"] = "exited"
     seconds: float = 0.0
     report: bytes = b""
     """What was written to file descriptor 3, at most REPORT_BYTES of it."""
@@ -95,6 +110,7 @@ class Enforcement(Value):
     memory: str = "none"
     processes: str = "none"
     cpu: str = "none"
+    disk: str = "none"
     network: str = "none"
     notes: tuple[str, ...] = ()
 

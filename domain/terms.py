@@ -1,0 +1,70 @@
+"""What the commands of a run get: how much, which image, which hosts."""
+
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from pydantic import Field
+
+from domain.network import AllowedHost
+from domain.sandbox import SandboxLimits
+from domain.value import Value
+
+
+class LimitsWanted(Value):
+    """Limits of commands by name; what is None stays as it was."""
+
+    memory_bytes: int | None = Field(default=None, ge=64 * 1024**2)
+    processes: int | None = Field(default=None, ge=8)
+    cpus: float | None = Field(default=None, gt=0)
+    file_bytes: int | None = Field(default=None, ge=1024**2)
+    output_bytes: int | None = Field(default=None, ge=64 * 1024)
+    disk_bytes: int | None = Field(default=None, ge=1024**2)
+    disk_files: int | None = Field(default=None, ge=100)
+    seconds: int | None = Field(default=None, ge=1)
+
+
+class Rules(Value):
+    """What the operator decided for an agent kind, or for repositories."""
+
+    network: tuple[AllowedHost, ...] = ()
+    image: str | None = None
+    limits: LimitsWanted = LimitsWanted()
+
+
+class RepositoryRules(Rules):
+    """`match` is a glob over the repository's URL or path."""
+
+    match: str
+
+
+class Site(Value):
+    """The operator's decisions, as the file PERDURE_SITE says them. Without one nothing reaches the network."""
+
+    agents: dict[str, Rules] = {}
+    repositories: tuple[RepositoryRules, ...] = ()
+
+
+class Terms(Value):
+    """Settled when a workspace is opened, and recorded in the run."""
+
+    limits: SandboxLimits = SandboxLimits()
+    network: tuple[AllowedHost, ...] = ()
+    image: str | None = None
+
+
+def terms_of(site: Site, agent: str, limits: SandboxLimits, repository: str, wanted: LimitsWanted) -> Terms:
+    """The agent kind's, then its repository's rules; hosts add up, a run itself can only lower limits."""
+    rules = [site.agents.get(agent, Rules()), *(one for one in site.repositories if fnmatchcase(repository, one.match))]
+    for rule in rules:
+        limits = limits.model_copy(update=_said(rule.limits))
+    lowered = {name: min(value, getattr(limits, name)) for name, value in _said(wanted).items()}
+    return Terms(
+        limits=limits.model_copy(update=lowered),
+        network=tuple(host for rule in rules for host in rule.network),
+        image=next((rule.image for rule in reversed(rules) if rule.image), None),
+    )
+
+
+def _said(wanted: LimitsWanted) -> Mapping[str, Any]:
+    return wanted.model_dump(exclude_none=True)

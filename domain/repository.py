@@ -1,6 +1,7 @@
 """A git repository: where work comes from and where it goes."""
 
 import re
+from typing import Literal
 
 from pydantic import Field
 
@@ -35,6 +36,22 @@ class CommitSpec(Value):
     branch: str
 
 
+Verdict = Literal["ask", "refuse", "allow"]
+FindingRule = Literal["ci", "secret", "bandit", "deleted_tests", "large"]
+MOST_FINDINGS = 50
+
+
+class Finding(Value):
+    """Something in the work that a rule speaks of. `ask` holds the push for a person; `allow` is only shown."""
+
+    rule: FindingRule
+    path: str
+    """Printable; empty where it is about the work as a whole."""
+    line: int | None = None
+    message: str
+    verdict: Verdict = "ask"
+
+
 class PublishedWork(Value):
     """`commit` has `base` as its only parent; `pack` is the blob with what `base` lacks. Sizes in files and lines."""
 
@@ -48,6 +65,15 @@ class PublishedWork(Value):
     files: int
     added: int
     removed: int
+    findings: tuple[Finding, ...] = ()
+    """At most MOST_FINDINGS, those that ask first."""
+    findings_count: int = 0
+    """Of all that were found."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person must say yes before it leaves."""
+        return any(finding.verdict == "ask" for finding in self.findings)
 
 
 def branch_name(task: str, run_id: str) -> str:

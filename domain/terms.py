@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from domain.network import AllowedHost
+from domain.repository import Verdict
 from domain.sandbox import SandboxLimits
 from domain.value import Value
 
@@ -38,11 +39,26 @@ class RepositoryRules(Rules):
     match: str
 
 
+class PublishRules(Value):
+    """What becomes of work that a rule speaks of: a person is asked, it is refused, or it goes out."""
+
+    ci: Verdict = "ask"
+    """Workflows and other files that a forge or a build server runs."""
+    secret: Verdict = "ask"
+    bandit: Verdict = "ask"
+    """What bandit calls of high severity in changed lines of Python, and Python that it could not check."""
+    deleted_tests: Verdict = "ask"
+    large: Verdict = "ask"
+    most_lines: int = Field(default=10_000, ge=1)
+    """Added and removed together; more is `large`."""
+
+
 class Site(Value):
     """The operator's decisions, as the file PERDURE_SITE says them. Without one nothing reaches the network."""
 
     agents: dict[str, Rules] = {}
     repositories: tuple[RepositoryRules, ...] = ()
+    publish: PublishRules = PublishRules()
 
 
 class Terms(Value):

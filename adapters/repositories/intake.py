@@ -1,8 +1,8 @@
 """A clean bare repository for one piece of work: what comes out of a sandbox is looked at here, and nowhere else."""
 
+import errno
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
+from adapters.beneath import open_plain
 from adapters.repositories.faults import local_fault
 from adapters.repositories.leftovers import remove_stale
 from adapters.repositories.program import GitCall, GitResult, run_git
@@ -68,17 +69,18 @@ async def intake(root: Path, mirror: Path, form: str) -> AsyncGenerator[Intake]:
 
 def open_pack(path: Path, limit_bytes: int) -> IO[bytes]:
     """Opens what a sandbox left: a plain file of bounded size, never a link, pipe or device. Raises WorkRefused."""
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor, _ = open_plain(folder, path.name, limit_bytes)
     except OSError as error:
+        if error.errno in (errno.EINVAL, errno.EFBIG):
+            raise WorkRefused(
+                f"The work's pack is no plain file of at most {limit_bytes // 1024**2} MiB.",
+                "Remove large files, or add what is generated to .gitignore.",
+            ) from error
         raise WorkRefused(
             f"The work's pack cannot be read: {error.strerror}.", "Resume the run to try again."
         ) from error
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or status.st_size > limit_bytes:
-        os.close(descriptor)
-        raise WorkRefused(
-            f"The work's pack is no plain file of at most {limit_bytes // 1024**2} MiB.",
-            "Remove large files, or add what is generated to .gitignore.",
-        )
+    finally:
+        os.close(folder)
     return os.fdopen(descriptor, "rb")

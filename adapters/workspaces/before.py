@@ -4,6 +4,7 @@ import hashlib
 import os
 import stat
 
+from adapters.beneath import open_plain
 from adapters.workspaces.packs import PackWriter, read_chunks
 from adapters.workspaces.tree import Tree
 from domain.snapshot import FileEntry, Manifest
@@ -13,7 +14,6 @@ SHOWN_BYTES = 1024**2
 TREE_FILES = 2_000
 TREE_BYTES = 16 * 1024**2
 """Below deleted directories no more than this is kept by one call."""
-PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class BeforeScan:
@@ -51,7 +51,7 @@ class BeforeScan:
         if not _is_shown(full) or full in self._known or full in self.found:
             return
         folder, name = base.parent(path)
-        descriptor = os.open(name, PLAIN, dir_fd=folder)
+        descriptor, _ = open_plain(folder, name)
         try:
             address = self._content(descriptor, shown.st_size)
         finally:

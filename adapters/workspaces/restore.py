@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from adapters.beneath import CREATE, open_beneath
 from adapters.workspaces.apply import Owner, place, set_all_modes, split
 from adapters.workspaces.locks import in_thread
 from adapters.workspaces.packs import unpack
@@ -77,8 +78,7 @@ def _write_from(
 
 def write_file(above: int, name: str, entry: FileEntry, content: Iterator[bytes], owner: Owner) -> None:
     """Leaves holes where there is nothing but zeros."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    descriptor = os.open(name, flags, 0o600, dir_fd=above)
+    descriptor = open_beneath(above, name, CREATE)
     try:
         for chunk in content:
             for start in range(0, len(chunk), HOLE_BYTES):

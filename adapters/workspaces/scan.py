@@ -4,6 +4,7 @@ import os
 import stat
 from pathlib import Path
 
+from adapters.beneath import open_plain
 from adapters.workspaces.before import BeforeScan
 from adapters.workspaces.packs import PackWriter
 from adapters.workspaces.snapshots import Standing
@@ -14,7 +15,6 @@ from domain.value import Value
 
 ROOT_MODES = {"workspace": 0o755, "home": 0o755, "tmp": 0o1777}
 """What the roots look like while nobody changes them."""
-PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class DeltaCaps(Value):
@@ -142,7 +142,7 @@ class _RootScan:
         return False
 
     def _file(self, folder: int, name: str, full: str) -> FileEntry:
-        descriptor, found = open_plain(folder, name)
+        descriptor, found = open_unlocked(folder, name)
         try:
             strip_marks(descriptor, stat.S_IMODE(found.st_mode))
             return self._scan.keep(full, descriptor, found)
@@ -162,15 +162,14 @@ class _RootScan:
         return f"{self._root}/{path}" if path else self._root
 
 
-def open_plain(folder: int, name: str) -> tuple[int, os.stat_result]:
+def open_unlocked(folder: int, name: str) -> tuple[int, os.stat_result]:
     """Opens a regular file, and says what it was before: one that its owner may not read is opened all the same."""
     try:
-        descriptor = os.open(name, PLAIN, dir_fd=folder)
-        return descriptor, os.fstat(descriptor)
+        return open_plain(folder, name)
     except PermissionError:
         found = os.stat(name, dir_fd=folder, follow_symlinks=False)
         unlock(folder, name)
-        descriptor = os.open(name, PLAIN, dir_fd=folder)
+        descriptor, _ = open_plain(folder, name)
         os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
         return descriptor, found
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from adapters.beneath import FOLDER, PLACE, open_beneath, open_folder
+
 OPAQUE = "user.overlay.opaque"
 KEPT_OPEN = 64
-FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 OWNER = 0o700
 
 
@@ -89,16 +90,12 @@ class Tree:
 
     def _enter(self, name: str, above: int | None, path: str) -> int:
         try:
-            descriptor = os.open(name, FOLDER, dir_fd=above)
+            descriptor = _open(above, name)
         except PermissionError:
             if not self._unlock:
                 raise
             self.unlocked[path] = unlock(above, name)
-            return os.open(name, FOLDER, dir_fd=above)
-        except OSError as error:
-            if error.errno == errno.ELOOP:
-                raise NotADirectoryError(error.errno, error.strerror, name) from error
-            raise
+            return _open(above, name)
         if self._unlock:
             mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
             if mode & OWNER != OWNER:
@@ -107,9 +104,21 @@ class Tree:
         return descriptor
 
 
+def _open(above: int | None, name: str) -> int:
+    """Without `above` it is a directory of ours, whose path no agent can change."""
+    if above is not None:
+        return open_folder(above, name)
+    try:
+        return os.open(name, FOLDER)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise NotADirectoryError(error.errno, error.strerror, name) from error
+        raise
+
+
 def unlock(above: int | None, name: str) -> int:
     """Gives the owner all rights; answers with the mode before. Never through a link."""
-    descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=above)
+    descriptor = os.open(name, PLACE) if above is None else open_beneath(above, name, PLACE)
     try:
         found = os.fstat(descriptor)
         mode = stat.S_IMODE(found.st_mode)
@@ -197,14 +206,10 @@ def remove_path(path: Path) -> None:
 
 def _open_any(above: int, name: str) -> int:
     try:
-        descriptor = os.open(name, FOLDER, dir_fd=above)
+        descriptor = open_folder(above, name)
     except PermissionError:
         unlock(above, name)
-        return os.open(name, FOLDER, dir_fd=above)
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise NotADirectoryError(error.errno, error.strerror, name) from error
-        raise
+        return open_folder(above, name)
     mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
     if mode & OWNER != OWNER:
         os.fchmod(descriptor, mode | OWNER)

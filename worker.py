@@ -35,6 +35,7 @@ from adapters.repositories import make_repositories
 from adapters.repositories.mirror import make_agent_directory
 from adapters.sandboxes import make_sandbox
 from adapters.settings import Settings, host_name, load_settings
+from adapters.site import load_site
 from adapters.temporal import connect, ensure_search_attributes, fail_dead_task
 from adapters.workspaces.overlay import OverlayWorkspaces
 from adapters.workspaces.snapshots import PackSnapshots
@@ -78,7 +79,7 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
     """Chooses the parts that the settings name; gives back what they hold at the end."""
     if settings.database_url is None:
         raise InvalidRequest("DATABASE_URL is not set.", "Start everything with `perdure up`, or name a Postgres.")
-    home = settings.worker_home
+    home, site = settings.worker_home, load_site(settings.site_path)
     home.mkdir(parents=True, exist_ok=True, mode=0o711)
     for place in ("workspaces", "outputs"):
         make_agent_directory(home / place, settings.agent_uid)
@@ -86,7 +87,7 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
         blobs = ObjectBlobs(settings.blobs_url)
         journal = await PostgresJournal.connect(settings.database_url, blobs)
         stack.push_async_callback(journal.close)
-        sandbox = make_sandbox(settings.sandbox, home, settings.agent_uid, settings.toolchain_paths)
+        sandbox = make_sandbox(settings)
         await sandbox.prepare()
         models = ProviderModels(settings.model_environment, settings.prices_path)
         stack.push_async_callback(models.close)
@@ -97,7 +98,7 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
         outputs = HostOutputs(home / "outputs", blobs)
         dossiers = Dossiers(journal)
         here = host_id(home, host_name())
-        host = Host(here, journal, dossiers, sandbox, workspaces, repositories, outputs)
+        host = Host(here, journal, dossiers, sandbox, workspaces, repositories, outputs, site)
         opening = WorkspaceActivities(host)
         publishing = RepositoryActivities(host)
         shared = (

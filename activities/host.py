@@ -5,7 +5,10 @@ from pathlib import Path
 from typing import Protocol
 
 from activities.dossiers import Dossiers
+from domain.agents import AGENTS
+from domain.dossier import Dossier
 from domain.ports import Journal, Repositories, Sandbox, Workspaces
+from domain.terms import Site, Terms, terms_of
 
 
 class Outputs(Protocol):
@@ -32,3 +35,10 @@ class Host:
     workspaces: Workspaces
     repositories: Repositories
     outputs: Outputs
+    site: Site
+
+    def terms(self, dossier: Dossier, agent: str) -> Terms:
+        """What the commands of a run get that is opened here now."""
+        spec = dossier.spec
+        repository = spec.repository.url if spec.repository else ""
+        return terms_of(self.site, agent, AGENTS[agent].sandbox_limits, repository, spec.sandbox_limits)

@@ -4,13 +4,13 @@ from temporalio import activity
 
 from activities.host import Host
 from activities.waits import shown
-from domain.agents import AGENTS
 from domain.dossier import Dossier
 from domain.errors import NotFound, WorkRefused
 from domain.event import EffectDone, EffectIntended, WorkCommitted
 from domain.record import NewEvent
 from domain.repository import CommitSpec, PublishedWork, ResolvedRepository, branch_name
 from domain.sandbox import MIRROR_PATH, Command, CommandResult, ReadOnlyMount
+from domain.terms import Terms
 from domain.value import Value
 from domain.workspace import AttemptLayers, WorkspaceLease, WorkspaceRef
 
@@ -69,7 +69,9 @@ class RepositoryActivities:
         layers = await self._host.workspaces.begin(lease, call, attempt)
         spec = commit_spec(dossier)
         pack = self._host.outputs.scratch(input.run_id, f"commit-{input.number}")
-        command = self._command(input, repository, spec, layers).model_copy(update={"output_path": str(pack)})
+        command = self._command(input, repository, spec, layers, dossier.terms).model_copy(
+            update={"output_path": str(pack)}
+        )
         try:
             result = await self._host.sandbox.run(command)
             await self._host.workspaces.discard(lease.workspace_id, call, attempt + 1)
@@ -79,15 +81,21 @@ class RepositoryActivities:
             pack.unlink(missing_ok=True)
 
     def _command(
-        self, input: CommitWorkInput, repository: ResolvedRepository, spec: CommitSpec, layers: AttemptLayers
+        self,
+        input: CommitWorkInput,
+        repository: ResolvedRepository,
+        spec: CommitSpec,
+        layers: AttemptLayers,
+        terms: Terms,
     ) -> Command:
         template = self._host.repositories.commit_command(repository.commit, spec)
-        limits = AGENTS[input.agent].sandbox_limits
         mirror = ReadOnlyMount(source=str(self._host.repositories.mirror(repository)), target=MIRROR_PATH)
         return template.model_copy(
             update={
                 "mounts": (*layers.mounts, mirror),
-                "limits": limits.model_copy(update={"output_bytes": template.limits.output_bytes}),
+                "limits": terms.limits.model_copy(update={"output_bytes": template.limits.output_bytes}),
+                "run_id": input.run_id,
+                "image": terms.image,
                 "name": f"{input.run_id}-commit-{input.number}",
             }
         )

@@ -13,7 +13,6 @@ from activities.returns import CallToolResult, mistaken, report, returned_of
 from activities.tool_context import SandboxContext
 from activities.tools.contract import ToolOutcome
 from activities.waits import shown
-from domain.agents import AGENTS
 from domain.dossier import Dossier
 from domain.errors import Fenced, ModelMistake, NotFound, OutOfSpace
 from domain.event import PlanProposed, ToolRedone, ToolReturned, ToolStarted
@@ -122,7 +121,7 @@ class ToolActivities:
             place=job.place,
             name=_command_name(input.run_id, job.call, activity.info().attempt),
             mounts=(*layers.mounts, *self._own_mounts(input.run_id, dossier)),
-            limits=AGENTS[input.agent].sandbox_limits,
+            terms=dossier.terms,
             cwd=(dossier.cwd if job.keeps else None) or WORKSPACE_PATH,
             environment=dossier.environment,
             first_finish=dossier.finishes(phase) == 0,

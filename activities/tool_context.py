@@ -7,7 +7,8 @@ from activities.host import Outputs
 from activities.live import LiveStream
 from domain.errors import Fenced
 from domain.ports import Sandbox
-from domain.sandbox import OUTPUTS_PATH, Command, CommandResult, Mount, SandboxLimits
+from domain.sandbox import OUTPUTS_PATH, Command, CommandResult, Mount
+from domain.terms import Terms
 
 
 class SandboxContext:
@@ -22,7 +23,7 @@ class SandboxContext:
         place: str,
         name: str,
         mounts: tuple[Mount, ...],
-        limits: SandboxLimits,
+        terms: Terms,
         cwd: str,
         environment: dict[str, str],
         first_finish: bool,
@@ -40,7 +41,7 @@ class SandboxContext:
         self._place = place
         self._name = name
         self._mounts = mounts
-        self._limits = limits
+        self._terms = terms
         self._live = live
         self._spooled: Path | None = None
 
@@ -63,9 +64,11 @@ class SandboxContext:
             cwd=cwd or self.cwd,
             environment=self._sandbox.environment | (self.environment if environment is None else environment),
             stdin=stdin,
-            timeout_seconds=timeout_seconds,
+            timeout_seconds=min(timeout_seconds, self._terms.limits.seconds),
             mounts=self._mounts,
-            limits=self._limits,
+            limits=self._terms.limits,
+            run_id=self._run_id,
+            image=self._terms.image,
             name=self._name,
             keep_bytes=keep_bytes,
             output_path=str(scratch) if scratch else None,

@@ -6,13 +6,13 @@ from temporalio import activity
 
 from activities.host import Host
 from activities.waits import shown
-from domain.agents import AGENTS
 from domain.dossier import Dossier
 from domain.errors import NotFound
 from domain.event import RepositoryResolved, RulesRead, WorkspaceOpened
 from domain.record import NewEvent
 from domain.sandbox import Command, Enforcement
 from domain.snapshot import SnapshotRef
+from domain.terms import Terms
 from domain.value import Value
 from domain.workspace import BaseSpec, WorkspaceLease, WorkspaceRef
 
@@ -56,14 +56,15 @@ class WorkspaceActivities:
         if lease.snapshot is None:
             snapshot = await self._host.journal.settle_base(lease, snapshot)
         opened = lease.model_copy(update={"snapshot": snapshot})
+        terms = self._host.terms(dossier, input.agent)
         if dossier.rules is None and dossier.repository is not None:
-            await self._read_rules(input, opened)
+            await self._read_rules(input, opened, terms)
         names = {
             call.removeprefix("turn/").replace("/call/", "-").replace("/", "-"): address
             for call, address in dossier.outputs.items()
         }
         await self._host.outputs.restore(input.run_id, names)
-        await self._record(input, opened, snapshot, adopted)
+        await self._record(input, opened, snapshot, terms, adopted)
         return WorkspaceRef(workspace_id=input.run_id, host_id=self._host.id, generation=lease.generation)
 
     @activity.defn
@@ -89,13 +90,15 @@ class WorkspaceActivities:
             return await self._host.repositories.empty()
         return await self._host.repositories.checkout(dossier.repository)
 
-    async def _read_rules(self, input: OpenWorkspaceInput, lease: WorkspaceLease) -> None:
+    async def _read_rules(self, input: OpenWorkspaceInput, lease: WorkspaceLease, terms: Terms) -> None:
         layers = await self._host.workspaces.read_mounts(lease)
         command = Command(
             argv=("sh", "-c", FIRST_OF, "sh", *RULES),
             environment=self._host.sandbox.environment | {"LIMIT": str(RULES_BYTES)},
             mounts=layers.mounts,
-            limits=AGENTS[input.agent].sandbox_limits,
+            limits=terms.limits,
+            run_id=input.run_id,
+            image=terms.image,
             name=f"{input.run_id}-rules-{lease.generation}",
             timeout_seconds=20,
         )
@@ -105,7 +108,7 @@ class WorkspaceActivities:
         await self._host.journal.record(input.run_id, [NewEvent(key="rules", event=rules)])
 
     async def _record(
-        self, input: OpenWorkspaceInput, lease: WorkspaceLease, snapshot: SnapshotRef, adopted: bool
+        self, input: OpenWorkspaceInput, lease: WorkspaceLease, snapshot: SnapshotRef, terms: Terms, adopted: bool
     ) -> None:
         enforcement: Enforcement = self._host.sandbox.enforcement()
         opened = WorkspaceOpened(
@@ -113,6 +116,7 @@ class WorkspaceActivities:
             generation=lease.generation,
             snapshot=snapshot,
             enforcement=enforcement,
+            terms=terms,
             adopted=adopted,
         )
         await self._host.journal.record(input.run_id, [NewEvent(key=f"workspace/{lease.generation}", event=opened)])

@@ -15,6 +15,7 @@ from domain.policies import POLICIES
 from domain.ports import Submission
 from domain.repository import RepositorySpec
 from domain.run import Publish, RunInput, RunSpec, RunSummary
+from domain.terms import LimitsWanted
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 REF_REFUSED = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/]|[/.]$|\.lock$")
@@ -41,6 +42,7 @@ def submission(asked: RunRequest, run_id: str, owner: str, key: str | None, part
         verify=tuple(asked.verify),
         setup=asked.setup,
         limits=limits(agent.limits, asked.limits),
+        sandbox_limits=LimitsWanted.model_validate(asked.sandbox_limits.model_dump()),
         priority=asked.priority,
         labels=asked.labels,
     )

@@ -14,12 +14,14 @@ from api.schemas.runs import (
     RunItem,
     RunLinks,
     RunView,
+    SandboxView,
     UsageView,
     WorkView,
 )
 from api.standing import shown
 from api.submission import title
 from domain.approval import Approval, DecideApproval
+from domain.event import WorkspaceOpened
 from domain.model import Usage
 from domain.record import RecordedEvent
 from domain.run import RunResult, RunSummary
@@ -67,7 +69,9 @@ def run_item(run: RunSummary, settings: ApiSettings) -> RunItem:
     )
 
 
-def run_view(run: RunSummary, left: LimitsView, settings: ApiSettings) -> RunView:
+def run_view(
+    run: RunSummary, left: LimitsView, settings: ApiSettings, opened: WorkspaceOpened | None = None
+) -> RunView:
     return RunView(
         **dict(run_item(run, settings)),
         task=run.spec.task,
@@ -82,7 +86,25 @@ def run_view(run: RunSummary, left: LimitsView, settings: ApiSettings) -> RunVie
         base_commit=run.base_commit,
         snapshot_id=run.snapshot_id,
         verified=run.verified,
+        sandbox=sandbox_view(opened) if opened else None,
         result=result_view(run.result) if run.result else None,
+    )
+
+
+def sandbox_view(opened: WorkspaceOpened) -> SandboxView:
+    enforcement, terms = opened.enforcement, opened.terms
+    return SandboxView(
+        host=opened.host_id,
+        kind=enforcement.sandbox,
+        memory=enforcement.memory,
+        processes=enforcement.processes,
+        cpu=enforcement.cpu,
+        disk=enforcement.disk,
+        network=enforcement.network,
+        notes=list(enforcement.notes),
+        limits=terms.limits.model_dump(),
+        hosts=[f"{one.host}:{port}" for one in terms.network for port in one.ports],
+        image=terms.image,
     )
 
 

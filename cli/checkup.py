@@ -90,8 +90,7 @@ async def _sandbox(settings: Settings) -> Sequence[Check]:
 
     try:
         settings.worker_home.mkdir(parents=True, exist_ok=True, mode=0o711)
-        kind, home, uid = settings.sandbox, settings.worker_home, settings.agent_uid
-        return await make_sandbox(kind, home, uid, settings.toolchain_paths).doctor()
+        return await make_sandbox(settings).doctor()
     except PerdureError as error:
         return [Check(name="sandbox", ok=False, found=error.message, remedy=error.next_step)]
     except OSError as error:

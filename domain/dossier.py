@@ -22,6 +22,7 @@ from domain.record import RecordedEvent
 from domain.repository import ResolvedRepository
 from domain.run import Phase, RunSpec
 from domain.snapshot import SnapshotRef
+from domain.terms import Terms
 
 
 class Dossier:
@@ -42,6 +43,8 @@ class Dossier:
         self.environment: dict[str, str] = {}
         self.snapshot: SnapshotRef | None = None
         """The last committed one."""
+        self.terms = Terms()
+        """Of the workspace as it was opened last."""
         self.attempts: dict[str, int] = {}
         """The newest attempt of each call that was started."""
         self.returned: dict[str, ToolReturned] = {}
@@ -102,9 +105,9 @@ class Dossier:
             case TurnAnswered() as event:
                 self._answers[event.turn] = event
                 self._phases[event.turn] = event.phase
-            case WorkspaceOpened(generation=generation, snapshot=snapshot) if generation > self._generation:
+            case WorkspaceOpened() as event if event.generation > self._generation:
                 # A host that hung while it opened may say so late, of a generation that is over.
-                self._generation, self.snapshot = generation, snapshot
+                self._generation, self.snapshot, self.terms = event.generation, event.snapshot, event.terms
             case ToolStarted() as event:
                 self.attempts[event.call] = event.attempt
             case ToolReturned() as event:

@@ -9,6 +9,7 @@ from domain.approval import Plan
 from domain.limits import Limits
 from domain.model import Usage
 from domain.repository import PublishedWork, RepositorySpec
+from domain.terms import LimitsWanted
 from domain.value import Value
 
 RunStatus = Literal["queued", "running", "waiting", "paused", "completed", "failed", "cancelled"]
@@ -50,6 +51,8 @@ class RunSpec(Value):
     setup: str | None = Field(default=None, max_length=10_000)
     """A command run once before the first turn."""
     limits: Limits = Limits()
+    sandbox_limits: LimitsWanted = LimitsWanted()
+    """Of its commands, where lower than the operator's."""
     priority: int = Field(default=3, ge=1, le=5)
     labels: dict[str, str] = Field(default={}, max_length=20)
 

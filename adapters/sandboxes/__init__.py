@@ -1,19 +1,20 @@
 """The sandboxes by name."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from adapters.sandboxes.bubblewrap import BubblewrapSandbox
 from adapters.sandboxes.none import NoSandbox
+from adapters.settings import Settings
 from domain.errors import SandboxRefused
 
 
-def make_sandbox(
-    kind: str, worker_home: Path, agent_uid: int | None = None, toolchain_paths: Sequence[str] = ()
-) -> BubblewrapSandbox | NoSandbox:
+def make_sandbox(settings: Settings) -> BubblewrapSandbox | NoSandbox:
     """`prepare()` it before the first command. Raises SandboxRefused for a name that is none."""
-    if kind == "bubblewrap":
-        return BubblewrapSandbox(worker_home, agent_uid, toolchain_paths)
-    if kind == "none":
-        return NoSandbox(worker_home, agent_uid, toolchain_paths)
-    raise SandboxRefused(f"There is no sandbox {kind!r}.", "PERDURE_SANDBOX is bubblewrap, or none said out loud.")
+    home, uid, toolchain = settings.worker_home, settings.agent_uid, settings.toolchain_paths
+    if settings.sandbox == "bubblewrap":
+        return BubblewrapSandbox(home, uid, toolchain, Path(settings.sandbox_root))
+    if settings.sandbox == "none":
+        return NoSandbox(home, uid, toolchain)
+    raise SandboxRefused(
+        f"There is no sandbox {settings.sandbox!r}.", "PERDURE_SANDBOX is bubblewrap, or none said out loud."
+    )

@@ -16,6 +16,7 @@ from api.standing import TYPES, limits_left
 from api.submission import run_input, submission
 from api.views import run_item, run_view
 from domain.errors import Conflict, Forbidden, InvalidRequest, WorldError
+from domain.event import WorkspaceOpened
 from domain.ports import RunFilter
 from domain.run import RunStatus, RunSummary, WaitingFor
 
@@ -105,8 +106,11 @@ async def get_run(run: ReadableRun, parts: Parts) -> RunView:
 
 
 async def whole_view(run: RunSummary, parts: ApiParts) -> RunView:
-    events = await parts.journal.read(run.run_id, types=TYPES)
-    return run_view(run, limits_left(run, events, datetime.now(UTC)), parts.settings)
+    events = await parts.journal.read(run.run_id, types=(*TYPES, "workspace_opened"))
+    openings = [one.event for one in events if isinstance(one.event, WorkspaceOpened)]
+    opened = max(openings, key=lambda one: one.generation, default=None)
+    timed = [one for one in events if not isinstance(one.event, WorkspaceOpened)]
+    return run_view(run, limits_left(run, timed, datetime.now(UTC)), parts.settings, opened)
 
 
 def _utc(time: datetime | None) -> datetime | None:

@@ -33,6 +33,19 @@ class LimitsRequest(Request):
     verify_rounds: int = Field(default=3, ge=1, le=20, description="How often failed checks go back to the model")
 
 
+class SandboxLimitsRequest(Request):
+    """Limits of the run's commands. They only lower what the operator gives; what is left out stays."""
+
+    memory_bytes: int | None = Field(default=None, ge=64 * 1024**2, description="All processes of a command together")
+    processes: int | None = Field(default=None, ge=8)
+    cpus: float | None = Field(default=None, gt=0)
+    file_bytes: int | None = Field(default=None, ge=1024**2, description="The largest file")
+    output_bytes: int | None = Field(default=None, ge=64 * 1024, description="A command that prints more is ended")
+    disk_bytes: int | None = Field(default=None, ge=1024**2, description="What a command may add to the run's files")
+    disk_files: int | None = Field(default=None, ge=100, description="How many files it may add")
+    seconds: int | None = Field(default=None, ge=1, description="The longest that a command may take")
+
+
 class RunRequest(Request):
     """Only `task` is required."""
 
@@ -50,6 +63,7 @@ class RunRequest(Request):
     verify: list[Command] = Field(default=[], max_length=20, description="Commands that must succeed before the end")
     setup: str | None = Field(default=None, max_length=10_000, description="A command run once before the first turn")
     limits: LimitsRequest = Field(default=LimitsRequest())
+    sandbox_limits: SandboxLimitsRequest = Field(default=SandboxLimitsRequest())
     priority: int = Field(default=3, ge=1, le=5, description="1 is the most urgent")
     labels: dict[LabelText, LabelText] = Field(default={}, max_length=20)
     session_id: None = Field(default=None, description="Sessions are not there yet")
@@ -167,6 +181,22 @@ class RunItem(View):
     links: RunLinks
 
 
+class SandboxView(View):
+    """Where the run's commands run, as its workspace was opened last: what is in force there, and how much they get."""
+
+    host: str
+    kind: str = Field(examples=["bubblewrap"])
+    memory: str = Field(description="How memory is bounded", examples=["cgroup"])
+    processes: str
+    cpu: str
+    disk: str
+    network: str
+    notes: list[str]
+    limits: dict[str, float] = Field(description="Bytes, processes, processors, files and seconds")
+    hosts: list[str] = Field(description="What may be reached through the proxy, as host:port")
+    image: str | None
+
+
 class RunView(RunItem):
     """A run as a whole."""
 
@@ -182,4 +212,5 @@ class RunView(RunItem):
     base_commit: str | None
     snapshot_id: str | None
     verified: bool | None
+    sandbox: SandboxView | None = Field(description="null until its workspace is open")
     result: ResultView | None

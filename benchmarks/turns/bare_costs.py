@@ -22,7 +22,7 @@ ROUNDS = 50
 async def bare_costs(bench: Bench) -> dict[str, float]:
     """Medians in milliseconds of wall time."""
     settings = load_settings({"PERDURE_HOME": str(bench.home)})
-    sandbox = make_sandbox("bubblewrap", settings.worker_home, settings.agent_uid)
+    sandbox = make_sandbox(settings)
     command = Command(argv=("sh", "-c", "echo turn"), cwd="/", environment=sandbox.environment)
     run_id = str(uuid7())
     spec = RunSpec(task="Count.")

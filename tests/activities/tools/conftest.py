@@ -18,6 +18,7 @@ from adapters.sandboxes.bubblewrap import BubblewrapSandbox
 from adapters.settings import DEFAULT_AGENT_UID
 from domain.errors import ModelMistake
 from domain.sandbox import OUTPUTS_PATH, WORKSPACE_PATH, Mount, ReadOnlyMount, SandboxLimits, WritableMount
+from domain.terms import Terms
 
 AGENT_UID = DEFAULT_AGENT_UID if os.geteuid() == 0 else None
 
@@ -67,7 +68,7 @@ class Bench:
             place=f"1-{self._calls}",
             name=f"{self.run_id}-{self._calls}",
             mounts=(*self._mounts, *extra),
-            limits=self.limits,
+            terms=Terms(limits=self.limits),
             cwd=self.cwd,
             environment=self.environment,
             first_finish=self.first_finish,

@@ -9,9 +9,15 @@ from pathlib import Path
 import pytest
 
 from adapters.sandboxes.bubblewrap import BubblewrapSandbox
-from adapters.settings import DEFAULT_AGENT_UID
+from adapters.settings import DEFAULT_AGENT_UID, Settings, load_settings
 
 AGENT_UID = DEFAULT_AGENT_UID if os.geteuid() == 0 else None
+
+
+def settings_for(kind: str, home: Path, *toolchain_paths: str) -> Settings:
+    return load_settings({"PERDURE_HOME": str(home)}).model_copy(
+        update={"sandbox": kind, "worker_home": home, "toolchain_paths": toolchain_paths}
+    )
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from adapters.sandboxes import make_sandbox
 from domain.sandbox import WORKSPACE_PATH, Command, WritableMount
-from tests.adapters.sandboxes.conftest import AGENT_UID
+from tests.adapters.sandboxes.conftest import settings_for
 
 
 async def main(kind: str, home: str, token: str, marks: str) -> None:
-    sandbox = make_sandbox(kind, Path(home), AGENT_UID)
+    sandbox = make_sandbox(settings_for(kind, Path(home)))
     await sandbox.prepare()
     sys.stdout.write("prepared\n")
     sys.stdout.flush()

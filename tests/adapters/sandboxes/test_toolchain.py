@@ -11,7 +11,7 @@ from adapters.sandboxes.toolchain import ensure_toolchain
 from domain.errors import SandboxRefused
 from domain.sandbox import TOOLCHAIN_PATH
 from tests.adapters.conformance.sandbox import said
-from tests.adapters.sandboxes.conftest import AGENT_UID
+from tests.adapters.sandboxes.conftest import settings_for
 
 TEST_FILE = """
 import ctypes, json, lzma, ssl, sqlite3, zlib
@@ -60,21 +60,21 @@ async def test_nothing_is_compiled_again_in_the_sandbox(bubblewrap: BubblewrapSa
 
 
 async def test_named_directories_replace_it(home: Path) -> None:
-    sandbox = make_sandbox("bubblewrap", home, AGENT_UID, ("/usr/lib",))
+    sandbox = make_sandbox(settings_for("bubblewrap", home, "/usr/lib"))
     assert sandbox.environment["PATH"].startswith("/usr/lib:")
     assert await said(sandbox, f"test -e {TOOLCHAIN_PATH} || echo none") == "none\n"
 
 
 async def test_a_named_directory_that_commands_would_not_see_is_refused(home: Path, folder: Path) -> None:
     with pytest.raises(SandboxRefused, match=str(folder)):
-        await make_sandbox("bubblewrap", home, AGENT_UID, (str(folder),)).prepare()
+        await make_sandbox(settings_for("bubblewrap", home, str(folder))).prepare()
 
 
 async def test_a_named_directory_that_is_not_there_is_refused(home: Path) -> None:
     with pytest.raises(SandboxRefused, match="/no/such/place"):
-        await make_sandbox("bubblewrap", home, AGENT_UID, ("/no/such/place",)).prepare()
+        await make_sandbox(settings_for("bubblewrap", home, "/no/such/place")).prepare()
 
 
 def test_a_sandbox_that_does_not_exist_is_refused(home: Path) -> None:
     with pytest.raises(SandboxRefused, match="dockr"):
-        make_sandbox("dockr", home)
+        make_sandbox(settings_for("dockr", home))

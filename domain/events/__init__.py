@@ -1,0 +1,1 @@
+"""The events by what they are about; `domain.event` joins them."""

@@ -1,0 +1,45 @@
+"""A tool call, from its start to its commit."""
+
+from typing import Any, Literal
+
+from domain.snapshot import SnapshotRef
+from domain.tool import ToolClass, ToolResult
+from domain.value import Value
+
+
+class ToolStarted(Value):
+    type: Literal["tool_started"] = "tool_started"
+    call: str
+    """The call's key."""
+    name: str
+    tool_class: ToolClass
+    subject: str
+    attempt: int
+    snapshot_id: str
+    generation: int
+
+
+class ToolRedone(Value):
+    """Attempt `attempt` was in doubt: its effect is discarded and the call made again."""
+
+    type: Literal["tool_redone"] = "tool_redone"
+    call: str
+    attempt: int
+
+
+class ToolReturned(Value):
+    """The commit of a call. `snapshot` is the workspace after it; cwd and environment are the shell's."""
+
+    type: Literal["tool_returned"] = "tool_returned"
+    call: str
+    name: str
+    subject: str
+    attempt: int
+    result: ToolResult
+    snapshot: SnapshotRef | None = None
+    """None where the call had no workspace: denied, rejected, answered by a person."""
+    changed: int = 0
+    cwd: str | None = None
+    environment: dict[str, str] | None = None
+    todo: tuple[dict[str, Any], ...] | None = None
+    finished: bool = False

@@ -1,0 +1,45 @@
+"""A run begins, ends, and stands in between."""
+
+from datetime import datetime
+from typing import Literal
+
+from domain.limits import Limits
+from domain.run import Phase, RunResult, RunSpec, RunStatus, WaitingFor
+from domain.value import Value
+
+
+class RunSubmitted(Value):
+    type: Literal["run_submitted"] = "run_submitted"
+    spec: RunSpec
+    model: str
+    """Resolved: `provider:model`."""
+    owner: str
+
+
+class RunStarted(Value):
+    type: Literal["run_started"] = "run_started"
+
+
+class RunEnded(Value):
+    type: Literal["run_ended"] = "run_ended"
+    result: RunResult
+    by: str = ""
+    """Who cancelled it."""
+
+
+class StatusChanged(Value):
+    """`until` is when a wait ends by itself, where that is known."""
+
+    type: Literal["status_changed"] = "status_changed"
+    status: RunStatus
+    phase: Phase | None = None
+    waiting_for: WaitingFor | None = None
+    reason: str = ""
+    until: datetime | None = None
+    by: str = ""
+
+
+class LimitsRaised(Value):
+    type: Literal["limits_raised"] = "limits_raised"
+    limits: Limits
+    by: str

@@ -1,0 +1,51 @@
+"""What the model is told and what it answers."""
+
+from datetime import datetime
+from typing import Literal
+
+from domain.model import AssistantMessage, Usage
+from domain.run import Phase
+from domain.value import Value
+
+
+class MessageReceived(Value):
+    """A person's message; the model reads it before it answers turn `turn`."""
+
+    type: Literal["message_received"] = "message_received"
+    message_id: str
+    turn: int
+    phase: Phase
+    text: str
+    by: str
+
+
+class NoteAdded(Value):
+    """What Perdure itself tells the model before turn `turn`: a reminder, a warning, failed checks."""
+
+    type: Literal["note_added"] = "note_added"
+    turn: int
+    phase: Phase
+    text: str
+
+
+class TurnAnswered(Value):
+    type: Literal["turn_answered"] = "turn_answered"
+    turn: int
+    phase: Phase
+    message: AssistantMessage
+    stop: Literal["end", "tool_calls", "length", "refused"]
+    model: str
+    usage: Usage
+    cost_usd: float
+    seconds: float = 0.0
+
+
+class TurnRefused(Value):
+    """The provider could not answer now; the call is tried again at `until`."""
+
+    type: Literal["turn_refused"] = "turn_refused"
+    turn: int
+    reason: str
+    until: datetime
+    unreadable: bool = False
+    """It did answer, with nothing that can be used."""

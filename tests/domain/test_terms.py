@@ -1,0 +1,37 @@
+from domain.network import AllowedHost
+from domain.sandbox import SandboxLimits
+from domain.terms import LimitsWanted, RepositoryRules, Rules, Site, terms_of
+
+LIMITS = SandboxLimits(memory_bytes=2**31, processes=512)
+MIRROR, REGISTRY = AllowedHost(host="mirror.example.com"), AllowedHost(host="*.registry.example.com")
+SITE = Site(
+    agents={"coder": Rules(network=(MIRROR,), image="kind:1", limits=LimitsWanted(memory_bytes=2**32))},
+    repositories=(
+        RepositoryRules(match="https://git.example.com/web/*", network=(REGISTRY,), image="web:1"),
+        RepositoryRules(match="*/heavy.git", limits=LimitsWanted(cpus=8, seconds=7200)),
+    ),
+)
+
+
+def test_without_rules_the_agent_kinds_own_limits_hold_and_nothing_is_reached() -> None:
+    terms = terms_of(Site(), "coder", LIMITS, "https://git.example.com/web/a.git", LimitsWanted())
+    assert (terms.limits, terms.network, terms.image) == (LIMITS, (), None)
+
+
+def test_hosts_of_kind_and_repository_add_up_and_the_nearest_image_wins() -> None:
+    terms = terms_of(SITE, "coder", LIMITS, "https://git.example.com/web/a.git", LimitsWanted())
+    assert terms.network == (MIRROR, REGISTRY)
+    assert terms.image == "web:1"
+    assert terms_of(SITE, "coder", LIMITS, "", LimitsWanted()).image == "kind:1"
+    assert terms_of(SITE, "reviewer", LIMITS, "", LimitsWanted()).network == ()
+
+
+def test_every_rule_that_matches_sets_its_limits() -> None:
+    limits = terms_of(SITE, "coder", LIMITS, "https://git.example.com/web/heavy.git", LimitsWanted()).limits
+    assert (limits.memory_bytes, limits.cpus, limits.seconds, limits.processes) == (2**32, 8, 7200, 512)
+
+
+def test_a_run_lowers_limits_and_never_raises_them() -> None:
+    wanted = LimitsWanted(memory_bytes=2**40, processes=16)
+    limits = terms_of(SITE, "coder", LIMITS, "", wanted).limits
+    assert (limits.memory_bytes, limits.processes) == (2**32, 16)

@@ -10,9 +10,10 @@ from activities.tools.summary import summary_of
 from domain.approval import ApprovalCard, ApprovalKind
 from domain.dossier import Dossier
 from domain.errors import ModelMistake, NotFound
-from domain.event import ApprovalRequested, StatusChanged, ToolReturned
+from domain.event import ApprovalRequested, StatusChanged, ToolReturned, WorkCommitted
 from domain.ports import Journal
 from domain.record import NewEvent
+from domain.repository import PublishedWork
 from domain.run import WaitingFor
 from domain.tool import ToolResult
 from domain.value import Value
@@ -55,9 +56,16 @@ class ApprovalActivities:
         """Records the card and the wait in one transaction."""
         dossier = await self._dossiers.of(input.run_id)
         card = _card(input, dossier)
+        if input.kind == "publish" and (work := await self._work(input.run_id)) is not None:
+            card = _with_findings(card, work)
         waiting = StatusChanged(status="waiting", waiting_for=WAITING[input.kind], reason=card.title)
         requested = NewEvent(key=f"approval/{input.approval_id}/requested", event=ApprovalRequested(card=card))
         await self._journal.record(input.run_id, [requested, NewEvent(key=input.status_key, event=waiting)])
+
+    async def _work(self, run_id: str) -> PublishedWork | None:
+        committed = await self._journal.read(run_id, types=("work_committed",))
+        event = committed[-1].event if committed else None
+        return event.work if isinstance(event, WorkCommitted) else None
 
     @activity.defn
     async def settle_call(self, input: SettleCallInput) -> None:
@@ -87,6 +95,17 @@ def _card(input: RequestApprovalInput, dossier: Dossier) -> ApprovalCard:
         snapshot_id=dossier.snapshot.id if dossier.snapshot else None,
         base_commit=dossier.repository.commit if dossier.repository else None,
     )
+
+
+def _with_findings(card: ApprovalCard, work: PublishedWork) -> ApprovalCard:
+    """The person sees why they are asked."""
+    if not work.findings:
+        return card
+    asking = [finding for finding in work.findings if finding.verdict == "ask"]
+    said = "; ".join(dict.fromkeys(finding.message for finding in asking or work.findings))[:600]
+    findings = [finding.model_dump(mode="json") for finding in work.findings]
+    subject = {**card.subject, "findings": findings, "findings_count": work.findings_count}
+    return card.model_copy(update={"subject": subject, "risk": f"{card.risk}: {said}"})
 
 
 def _about(input: RequestApprovalInput, dossier: Dossier) -> tuple[str, dict[str, Any], str]:

@@ -33,6 +33,8 @@ class CommitWorkResult(Value):
     commit: str | None = None
     branch: str = ""
     files: int = 0
+    asks: bool = False
+    """A rule wants a person's word before the work leaves: the journal's findings say why."""
 
 
 class PushBranchInput(Value):
@@ -158,4 +160,4 @@ def _repository(dossier: Dossier) -> ResolvedRepository:
 
 
 def _told(work: PublishedWork) -> CommitWorkResult:
-    return CommitWorkResult(commit=work.commit, branch=work.branch, files=work.files)
+    return CommitWorkResult(commit=work.commit, branch=work.branch, files=work.files, asks=work.asks)

@@ -46,7 +46,7 @@ class PublishWorkflow(Attended):
         work = await self._commit(input)
         if work.commit is None or not input.push:
             return PublishResult(files=work.files, branch=work.branch, workspace=self.seat.workspace)
-        if input.approval:
+        if input.approval or work.asks:
             subject = {"branch": work.branch, "commit": work.commit, "files": work.files}
             decision = await self.ask("publish", f"publish/{input.number}", subject)
             if decision.decision == "reject":

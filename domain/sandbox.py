@@ -11,6 +11,8 @@ HOME_PATH = "/home/agent"
 MIRROR_PATH = "/mirror"
 OUTPUTS_PATH = "/outputs"
 TOOLCHAIN_PATH = "/opt/perdure/toolchain"
+CHECKS_DIRECTORY = "checks"
+"""In the toolchain: Python packages that are on no agent's path."""
 PROXY_SOCKET_PATH = "/run/perdure/proxy.sock"
 PROXY_PORT = 3128
 """Where a command finds the proxy on its own loopback; a forwarder inside leads from there to the socket."""

@@ -16,6 +16,14 @@ CHECKS_DIRECTORY = "checks"
 PROXY_SOCKET_PATH = "/run/perdure/proxy.sock"
 PROXY_PORT = 3128
 """Where a command finds the proxy on its own loopback; a forwarder inside leads from there to the socket."""
+PROXY_FORWARDER_PATH = "/run/perdure/forward.py"
+_PROXY = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), f"http://127.0.0.1:{PROXY_PORT}")
+_DIRECT = {"NO_PROXY": "localhost,127.0.0.1"}
+PROXY_ENVIRONMENT: dict[str, str] = {
+    **{spelt: value for name, value in {**_PROXY, **_DIRECT}.items() for spelt in (name, name.lower())},
+    "NODE_USE_ENV_PROXY": "1",
+}
+"""What programs go by to find the proxy; they do not ask it for the command's own loopback."""
 REPORT_BYTES = 256 * 1024
 
 

@@ -18,6 +18,7 @@ from adapters.sandboxes.rootfs import AGENT_ID, make_etc, mount_arguments, root_
 from adapters.sandboxes.seccomp import load_filter, memory_file
 from adapters.sandboxes.toolchain import Toolchain
 from adapters.sandboxes.trial import Trial, control_groups, found_bwrap
+from adapters.sandboxes.watch import DISK_TEXT, MEMORY_TEXT, Watch
 from domain.errors import SandboxRefused, SandboxUnavailable
 from domain.sandbox import Check, Command, CommandResult, Enforcement
 
@@ -100,7 +101,9 @@ class BubblewrapSandbox:
             awake = ground.cgroups.wake() if ground.cgroups else None
             child = self._start(command, running.marker, ground)
             cage = Namespaces(child, command.limits, running, ground.cgroups, awake)
-            return await conduct(child, cage, command, on_output, running.stopped)
+            bounded = ground.cgroups is not None and ground.cgroups.bounds("memory")
+            watch = Watch.over(command.mounts, command.limits, cage.pids, memory=not bounded)
+            return await conduct(child, cage, command, on_output, running.stopped, watch)
 
     def _start(self, command: Command, marker: str, ground: Ground) -> Child:
         variables = [word for item in command.environment.items() for word in ("--setenv", *item)]
@@ -135,9 +138,10 @@ class BubblewrapSandbox:
         cgroups = self._ground.cgroups if self._ground else find_cgroups(self.worker_home)
         return Enforcement(
             sandbox="bubblewrap",
-            memory=_by(cgroups, "memory", "per process (RLIMIT_DATA)"),
+            memory=_by(cgroups, "memory", MEMORY_TEXT),
             processes=_by(cgroups, "pids", "RLIMIT_NPROC in the user namespace"),
             cpu=_by(cgroups, "cpu", "none"),
+            disk=DISK_TEXT,
             network="closed",
             notes=(f"commands run as user {self.agent_uid if self.agent_uid is not None else os.geteuid()}",),
         )

@@ -8,12 +8,13 @@ from typing import Literal, Protocol, TypeVar
 
 from adapters.sandboxes.child import Child
 from adapters.sandboxes.output import Live
+from adapters.sandboxes.watch import Watch
 from domain.errors import ModelMistake, SandboxUnavailable
 from domain.sandbox import Command, CommandResult
 
 START_SECONDS = 30.0
 
-Ended = Literal["exited", "timed_out", "output_limit", "out_of_memory", "cancelled"]
+Ended = Literal["exited", "timed_out", "output_limit", "disk_limit", "out_of_memory", "cancelled"]
 Show = Callable[[bytes], Awaitable[None]]
 T = TypeVar("T")
 
@@ -34,7 +35,7 @@ class Cage(Protocol):
 
 
 async def conduct(
-    child: Child, cage: Cage, command: Command, on_output: Show | None, stopped: asyncio.Event
+    child: Child, cage: Cage, command: Command, on_output: Show | None, stopped: asyncio.Event, watch: Watch
 ) -> CommandResult:
     """Raises SandboxUnavailable where it could not be started. On cancellation all is dead before this returns."""
     ended: Ended = "exited"
@@ -47,7 +48,7 @@ async def conduct(
             child.live = Live(on_output)
         began = time.monotonic()
         child.go(command.stdin)
-        ended = await _until_over(child, command.timeout_seconds, stopped)
+        ended = await _until_over(child, command.timeout_seconds, stopped, watch)
     except BaseException:
         if child.live is not None:
             child.live.cancel()
@@ -83,16 +84,20 @@ def not_startable(error: ValueError | OSError) -> Exception:
     return SandboxUnavailable(f"The sandbox could not be started: {error}")
 
 
-async def _until_over(child: Child, timeout_seconds: float, stopped: asyncio.Event) -> Ended:
+async def _until_over(child: Child, timeout_seconds: float, stopped: asyncio.Event, watch: Watch) -> Ended:
+    passed = asyncio.ensure_future(watch.passed())
     reasons: dict[asyncio.Task[object], Ended] = {
         asyncio.ensure_future(child.ended()): "exited",
         asyncio.ensure_future(child.over_limit.wait()): "output_limit",
         asyncio.ensure_future(stopped.wait()): "cancelled",
     }
     try:
-        done, _ = await asyncio.wait(reasons, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
+        ends: list[asyncio.Task[object]] = [passed, *reasons]
+        done, _ = await asyncio.wait(ends, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
+        if passed in done:
+            return passed.result()
     finally:
-        for task in reasons:
+        for task in (passed, *reasons):
             task.cancel()
     over: list[Ended] = [reasons[task] for task in reasons if task in done]
     return over[-1] if over else "timed_out"

@@ -9,7 +9,7 @@ from adapters.sandboxes.cgroups import Cgroup, Cgroups
 from adapters.sandboxes.child import Child
 from adapters.sandboxes.names import Running, stop_marked
 from adapters.sandboxes.pipes import until_dead
-from adapters.sandboxes.proc import children_of
+from adapters.sandboxes.proc import children_of, family_of
 from domain.errors import SandboxUnavailable
 from domain.sandbox import SandboxLimits
 
@@ -33,11 +33,13 @@ class Namespaces:
         self._cgroup: Cgroup | None = None
         self._awake = awake
         self._init: int | None = None
+        self._pid: int | None = None
 
     async def close_in(self) -> None:
         try:
             init = self._first_process()
             self._init = os.pidfd_open(init)
+            self._pid = init
             if self._cgroups is not None and self._awake is not None:
                 (inner,) = children_of(init)
                 self._cgroup = self._cgroups.make(self._running.name, self._limits)
@@ -45,6 +47,10 @@ class Namespaces:
                 self._cgroup.join(inner)
         except (OSError, ValueError) as error:
             raise SandboxUnavailable(f"The sandbox could not be closed in: {error}") from error
+
+    def pids(self) -> list[int]:
+        """All of the command's processes."""
+        return family_of(self._pid) if self._pid is not None else []
 
     def _first_process(self) -> int:
         """Not by --info-fd: bwrap dies of writing to a pipe that a dead worker left, and its child waits for ever."""

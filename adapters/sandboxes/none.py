@@ -23,6 +23,7 @@ from adapters.sandboxes.rootfs import mount_arguments
 from adapters.sandboxes.seccomp import memory_file
 from adapters.sandboxes.toolchain import Toolchain
 from adapters.sandboxes.trial import Trial, found_bwrap
+from adapters.sandboxes.watch import DISK_TEXT, MEMORY_TEXT, Watch
 from domain.errors import SandboxRefused, SandboxUnavailable
 from domain.sandbox import TOOLCHAIN_PATH, Check, Command, CommandResult, Enforcement, SandboxLimits
 
@@ -52,6 +53,9 @@ class HostTree:
             self._cgroup.join(inner)
         except (OSError, ValueError) as error:
             raise SandboxUnavailable(f"The command could not be bounded: {error}") from error
+
+    def pids(self) -> list[int]:
+        return tree_of(self._child.pid)
 
     async def destroy(self) -> None:
         pid, marker = self._child.pid, self._running.marker
@@ -143,7 +147,9 @@ class NoSandbox:
         with self._names.running(command.name) as running:
             child = self._start(command, running.marker, ground)
             tree = HostTree(child, command.limits, running, self._cgroups)
-            return await conduct(child, tree, command, on_output, running.stopped)
+            bounded = self._cgroups is not None and self._cgroups.bounds("memory")
+            watch = Watch.over(command.mounts, command.limits, tree.pids, memory=not bounded)
+            return await conduct(child, tree, command, on_output, running.stopped, watch)
 
     def _start(self, command: Command, marker: str, ground: HostGround) -> Child:
         variables = [word for item in command.environment.items() for word in ("--setenv", *item)]
@@ -175,9 +181,10 @@ class NoSandbox:
         whose = "the worker's own" if self.agent_uid is None else f"those of user {self.agent_uid}"
         return Enforcement(
             sandbox="none",
-            memory="cgroup" if "memory" in bounded else "per process (RLIMIT_DATA)",
+            memory="cgroup" if "memory" in bounded else MEMORY_TEXT,
             processes="cgroup" if "pids" in bounded else "RLIMIT_NPROC in the user namespace",
             cpu="cgroup" if "cpu" in bounded else "none",
+            disk=DISK_TEXT,
             network="open",
             notes=("NOT CONTAINED: commands run on the host", f"rights: {whose}"),
         )

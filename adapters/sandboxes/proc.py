@@ -12,6 +12,24 @@ def children_of(pid: int) -> list[int]:
         return [other for other in all_pids() if _field(other, 1) == pid]
 
 
+def family_of(pid: int) -> list[int]:
+    """`pid` and its living descendants. Of a namespace's first process: all that is in it."""
+    found = {pid: None}
+    for one in (waiting := [pid]):
+        for child in _children_of_threads(one):
+            if child not in found:
+                found[child] = None
+                waiting.append(child)
+    return list(found)
+
+
+def _children_of_threads(pid: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        lists = [task / "children" for task in Path(f"/proc/{pid}/task").iterdir()]
+        return [int(word) for path in lists for word in path.read_text().split()]
+    return []
+
+
 def all_pids() -> list[int]:
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 

@@ -33,6 +33,7 @@ def test_a_cut_never_damages_a_character(text: str, head: int, tail: int) -> Non
         ({"exit_code": 137}, "exit code 137: killed by signal 9"),
         ({"ended": "timed_out", "exit_code": 137}, "longer than 7 s"),
         ({"ended": "output_limit", "exit_code": 137}, "printed more than is allowed"),
+        ({"ended": "disk_limit", "exit_code": 137}, "more on the disk than is allowed"),
         ({"ended": "out_of_memory", "exit_code": 137}, "more memory than is allowed"),
         ({"ended": "cancelled", "exit_code": 137}, "was cancelled"),
     ],

@@ -1,6 +1,7 @@
 """What the rooms of activities and api ask of the world; adapters answer, `worker.py` joins the two."""
 
 from domain.ports.files import Blobs, Snapshots, Workspaces
+from domain.ports.forge import Forge, Forges, RepositoryTokens
 from domain.ports.journal import CallCommit, Journal, RunCount, RunFilter, Submission
 from domain.ports.model import Model, Models
 from domain.ports.process import Clock, LiveTasks, Prompts
@@ -11,12 +12,15 @@ __all__ = [
     "Blobs",
     "CallCommit",
     "Clock",
+    "Forge",
+    "Forges",
     "Journal",
     "LiveTasks",
     "Model",
     "Models",
     "Prompts",
     "Repositories",
+    "RepositoryTokens",
     "RunCount",
     "RunFilter",
     "Sandbox",

@@ -36,7 +36,9 @@ def folder() -> Generator[Path]:
     yield path
     for directory, names, _ in os.walk(path):
         for name in names:
-            Path(directory, name).chmod(0o700)
+            # Never through a link: as root that would close a directory of the host.
+            if not Path(directory, name).is_symlink():
+                Path(directory, name).chmod(0o700)
     shutil.rmtree(path)
 
 

@@ -28,6 +28,7 @@ from activities.workspace import WorkspaceActivities
 from adapters.blobs import ObjectBlobs
 from adapters.instances import Instance, host_id, tokens
 from adapters.journal.postgres import PostgresJournal
+from adapters.logs import keep_in
 from adapters.models import ProviderModels
 from adapters.outputs import HostOutputs
 from adapters.prompts import FilePrompts
@@ -84,8 +85,8 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
     for place in ("workspaces", "outputs"):
         make_agent_directory(home / place, settings.agent_uid)
     async with AsyncExitStack() as stack:
-        blobs = ObjectBlobs(settings.blobs_url)
-        journal = await PostgresJournal.connect(settings.database_url, blobs)
+        blobs, mask = ObjectBlobs(settings.blobs_url), settings.mask()
+        journal = await PostgresJournal.connect(settings.database_url, blobs, mask=mask)
         stack.push_async_callback(journal.close)
         sandbox = make_sandbox(settings)
         await sandbox.prepare()
@@ -95,16 +96,16 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
         stack.callback(instance.close)
         workspaces = OverlayWorkspaces(home / "workspaces", blobs, settings.agent_uid)
         repositories = make_repositories(settings, blobs, sandbox)
-        outputs = HostOutputs(home / "outputs", blobs)
+        outputs = HostOutputs(home / "outputs", blobs, mask)
         dossiers = Dossiers(journal)
         here = host_id(home, host_name())
-        host = Host(here, journal, dossiers, sandbox, workspaces, repositories, outputs, site)
+        host = Host(here, journal, dossiers, sandbox, workspaces, repositories, outputs, site, mask)
         opening = WorkspaceActivities(host)
         publishing = RepositoryActivities(host)
         shared = (
             EventActivities(journal, PackSnapshots(blobs)),
             ApprovalActivities(journal, dossiers),
-            ModelActivities(journal, dossiers, models, FilePrompts(), SystemClock()),
+            ModelActivities(journal, dossiers, models, FilePrompts(), SystemClock(), mask),
             opening,
             publishing,
         )
@@ -188,7 +189,7 @@ async def serve(client: Client, settings: Settings, stop: asyncio.Event, ready: 
             logger.info("ready: serves %s and %s", settings.task_queue, host_queue(parts.host_id))
             if ready is not None:
                 ready.set()
-            await stop.wait()
+            await parts.instance.live(stop)
 
 
 def main() -> NoReturn:
@@ -196,7 +197,9 @@ def main() -> NoReturn:
     code = 0
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(run(load_settings()))
+            settings = load_settings()
+            keep_in(settings.mask())
+            runner.run(run(settings))
     except PerdureError as error:
         logger.error("%s %s", error.message, error.next_step)
         code = 2

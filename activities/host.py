@@ -8,6 +8,7 @@ from activities.dossiers import Dossiers
 from domain.agents import AGENTS
 from domain.dossier import Dossier
 from domain.ports import Journal, Repositories, Sandbox, Workspaces
+from domain.secrets import Mask
 from domain.terms import Site, Terms, terms_of
 
 
@@ -17,6 +18,8 @@ class Outputs(Protocol):
     def directory(self, run_id: str) -> Path: ...
 
     def scratch(self, run_id: str, name: str) -> Path: ...
+
+    async def masked(self, scratch: Path, keep_bytes: int) -> tuple[bytes, bytes, int]: ...
 
     async def keep(self, run_id: str, name: str, scratch: Path) -> str: ...
 
@@ -36,6 +39,7 @@ class Host:
     repositories: Repositories
     outputs: Outputs
     site: Site
+    mask: Mask
 
     def terms(self, dossier: Dossier, agent: str) -> Terms:
         """What the commands of a run get that is opened here now."""

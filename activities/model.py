@@ -26,6 +26,7 @@ from domain.ports import Clock, Journal, Models, Prompts
 from domain.prompt import first_message, system_prompt
 from domain.record import NewEvent
 from domain.run import Phase
+from domain.secrets import Mask
 from domain.tool import ToolPolicy
 from domain.value import Value
 
@@ -45,7 +46,10 @@ class CallModelInput(Value):
 
 
 class ModelActivities:
-    def __init__(self, journal: Journal, dossiers: Dossiers, models: Models, prompts: Prompts, clock: Clock) -> None:
+    def __init__(
+        self, journal: Journal, dossiers: Dossiers, models: Models, prompts: Prompts, clock: Clock, mask: Mask
+    ) -> None:
+        self._mask = mask
         self._journal = journal
         self._dossiers = dossiers
         self._models = models
@@ -93,7 +97,7 @@ class ModelActivities:
 
     async def _ask(self, input: CallModelInput, dossier: Dossier) -> TurnAnswered:
         attempt = activity.info().attempt
-        stream = LiveStream(self._journal, input.run_id, input.turn, attempt)
+        stream = LiveStream(self._journal, input.run_id, input.turn, attempt, self._mask)
         if attempt > 1:
             await stream.reset()
         model, name = self._models.get(input.model)

@@ -10,6 +10,7 @@ from domain.event import EffectDone, EffectIntended, WorkCommitted
 from domain.record import NewEvent
 from domain.repository import CommitSpec, PublishedWork, ResolvedRepository, branch_name
 from domain.sandbox import MIRROR_PATH, Command, CommandResult, ReadOnlyMount
+from domain.secrets import Mask
 from domain.terms import Terms
 from domain.value import Value
 from domain.workspace import AttemptLayers, WorkspaceLease, WorkspaceRef
@@ -69,7 +70,7 @@ class RepositoryActivities:
         attempt = activity.info().attempt
         await self._host.workspaces.discard(lease.workspace_id, call, attempt)
         layers = await self._host.workspaces.begin(lease, call, attempt)
-        spec = commit_spec(dossier)
+        spec = commit_spec(dossier, self._host.mask)
         pack = self._host.outputs.scratch(input.run_id, f"commit-{input.number}")
         command = self._command(input, repository, spec, layers, dossier.terms).model_copy(
             update={"output_path": str(pack)}
@@ -78,7 +79,10 @@ class RepositoryActivities:
             result = await self._host.sandbox.run(command)
             await self._host.workspaces.discard(lease.workspace_id, call, attempt + 1)
             commit = _made(result, command.limits.output_bytes)
-            return await self._host.repositories.take_in(repository, pack, commit, spec) if commit else None
+            if commit is None:
+                return None
+            rules = self._host.site.publish
+            return await self._host.repositories.take_in(repository, pack, commit, spec, rules)
         finally:
             pack.unlink(missing_ok=True)
 
@@ -139,17 +143,18 @@ def _made(result: CommandResult, most_bytes: int) -> str | None:
     return reported[0]
 
 
-def commit_spec(dossier: Dossier) -> CommitSpec:
+def commit_spec(dossier: Dossier, mask: Mask) -> CommitSpec:
     """A subject of at most 72 characters from the task, and what the agent says of its work."""
-    lines = dossier.spec.task.strip().splitlines()
+    task = mask.text(dossier.spec.task)
+    lines = task.strip().splitlines()
     subject = lines[0].strip()[:72] if lines else "Work"
     finished = [one for one in dossier.returned.values() if one.finished and one.name == "finish"]
     summary = finished[-1].result.text.strip() if finished else ""
     message = "\n\n".join(part for part in (subject, summary, f"Perdure-Run: {dossier.run_id}") if part)
     return CommitSpec(
-        message=message + "\n",
+        message=mask.text(message) + "\n",
         unix_time=int(dossier.submitted_at.timestamp()),
-        branch=branch_name(dossier.spec.task, dossier.run_id),
+        branch=branch_name(task, dossier.run_id),
     )
 
 

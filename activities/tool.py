@@ -126,7 +126,8 @@ class ToolActivities:
             environment=dossier.environment,
             first_finish=dossier.finishes(phase) == 0,
             base_commit=dossier.repository.commit if dossier.repository else "empty",
-            live=LiveStream(self._host.journal, input.run_id, job.turn, activity.info().attempt),
+            mask=self._host.mask,
+            live=LiveStream(self._host.journal, input.run_id, job.turn, activity.info().attempt, self._host.mask),
         )
         began = monotonic()
         try:

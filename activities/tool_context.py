@@ -8,6 +8,7 @@ from activities.live import LiveStream
 from domain.errors import Fenced
 from domain.ports import Sandbox
 from domain.sandbox import OUTPUTS_PATH, Command, CommandResult, Mount
+from domain.secrets import Mask
 from domain.terms import Terms
 
 
@@ -28,13 +29,16 @@ class SandboxContext:
         environment: dict[str, str],
         first_finish: bool,
         base_commit: str,
+        mask: Mask,
         live: LiveStream | None = None,
     ) -> None:
+        self.mask = mask
         self.cwd = cwd
         self.environment = environment
         self.defaults = sandbox.environment
         self.first_finish = first_finish
         self.base_commit = base_commit
+        self.longest_seconds = terms.limits.seconds
         self._sandbox = sandbox
         self._outputs = outputs
         self._run_id = run_id
@@ -57,6 +61,7 @@ class SandboxContext:
         split_error: bool = False,
         spool: bool = False,
         report: bool = False,
+        exact: bool = False,
     ) -> CommandResult:
         scratch = self._outputs.scratch(self._run_id, self._place) if spool else None
         command = Command(
@@ -64,7 +69,7 @@ class SandboxContext:
             cwd=cwd or self.cwd,
             environment=self._sandbox.environment | (self.environment if environment is None else environment),
             stdin=stdin,
-            timeout_seconds=min(timeout_seconds, self._terms.limits.seconds),
+            timeout_seconds=min(timeout_seconds, self.longest_seconds),
             mounts=self._mounts,
             limits=self._terms.limits,
             run_id=self._run_id,
@@ -79,10 +84,29 @@ class SandboxContext:
         if result.ended == "cancelled":
             raise Fenced("the command was ended, because a later attempt of its call has begun")
         if scratch is not None:
-            self._spooled = scratch if result.cut else None
-            if not result.cut:
-                scratch.unlink(missing_ok=True)
-        return result
+            return await self._settled(result, scratch, keep_bytes)
+        return result if exact else self._masked(result)
+
+    async def _settled(self, result: CommandResult, scratch: Path, keep_bytes: int) -> CommandResult:
+        """Head and tail of the masked output: a secret must not show its half where the output was cut."""
+        if not result.cut:
+            whole = self.mask.content(result.head + result.tail)
+            if len(whole) <= keep_bytes:
+                _remove(scratch)
+                return result.model_copy(update={"head": whole, "tail": b""})
+        head, tail, size = await self._outputs.masked(scratch, keep_bytes)
+        if tail:
+            self._spooled = scratch
+        else:
+            _remove(scratch)
+        return result.model_copy(update={"head": head, "tail": tail, "output_bytes": size, "cut": bool(tail)})
+
+    def _masked(self, result: CommandResult) -> CommandResult:
+        if result.cut:
+            hidden = {"head": self.mask.content(result.head), "tail": self.mask.content(result.tail)}
+        else:
+            hidden = {"head": self.mask.content(result.head + result.tail), "tail": b""}
+        return result.model_copy(update=hidden | {"error": self.mask.content(result.error)})
 
     async def output_note(self) -> tuple[str, str] | None:
         if self._spooled is None:
@@ -94,3 +118,7 @@ class SandboxContext:
     async def _show(self, chunk: bytes) -> None:
         if self._live is not None:
             await self._live.send("output", chunk.decode(errors="replace"))
+
+
+def _remove(scratch: Path) -> None:
+    scratch.unlink(missing_ok=True)

@@ -6,14 +6,20 @@ from pathlib import Path
 from uuid import uuid4
 
 from domain.ports import Blobs
+from domain.secrets import Mask
 
 PENDING = ".pending"
+PIECE_BYTES = 256 * 1024
 
 
 class HostOutputs:
-    """`<worker home>/outputs/<run>/<name>`; what was cut for the model is kept in the blob store, too."""
+    """`<worker home>/outputs/<run>/<name>`; what was cut for the model is kept in the blob store, too.
 
-    def __init__(self, home: Path, blobs: Blobs) -> None:
+    The scratch file has what the command printed; nothing of it leaves here but masked.
+    """
+
+    def __init__(self, home: Path, blobs: Blobs, mask: Mask | None = None) -> None:
+        self._mask = mask or Mask()
         self._home = home
         self._blobs = blobs
 
@@ -34,6 +40,14 @@ class HostOutputs:
         """Removes what dead workers of this home were writing; wants no other alive."""
         shutil.rmtree(self._home / PENDING, ignore_errors=True)
 
+    async def masked(self, scratch: Path, keep_bytes: int) -> tuple[bytes, bytes, int]:
+        """Masks the file in place: its head and tail, half of `keep_bytes` each, and its size. No tail: all of it."""
+        part = scratch.with_name(f"{scratch.name}.masked")
+        try:
+            return await asyncio.to_thread(_masked, self._mask, scratch, part, keep_bytes)
+        finally:
+            part.unlink(missing_ok=True)
+
     async def keep(self, run_id: str, name: str, scratch: Path) -> str:
         """Stores the output and shows it to the agent; its address in the blob store."""
         address = await self._blobs.put_file(scratch)
@@ -53,6 +67,22 @@ class HostOutputs:
     async def discard(self, run_id: str) -> None:
         """Gives the room back once the run has ended; what was kept stays in the blob store."""
         await asyncio.to_thread(_remove, self._home, run_id)
+
+
+def _masked(mask: Mask, scratch: Path, part: Path, keep_bytes: int) -> tuple[bytes, bytes, int]:
+    stream = mask.stream()
+    with scratch.open("rb") as source, part.open("wb") as target:
+        while piece := source.read(PIECE_BYTES):
+            target.write(stream.feed(piece))
+        target.write(stream.end())
+    part.replace(scratch)
+    size, half = scratch.stat().st_size, max(keep_bytes // 2, 1)
+    with scratch.open("rb") as whole:
+        if size <= 2 * half:
+            return whole.read(), b"", size
+        head = whole.read(half)
+        whole.seek(size - half)
+        return head, whole.read(), size
 
 
 def _remove(home: Path, run_id: str) -> None:

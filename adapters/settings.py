@@ -1,10 +1,15 @@
 """What the operator decided: environment variables, read once, by the process that joins the parts."""
 
+import contextlib
 import os
+import re
 import socket
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from urllib.parse import unquote
 
+from domain.secrets import Mask
 from domain.value import Value
 
 DEFAULT_AGENT_UID = 64901
@@ -68,13 +73,23 @@ class Settings(Value):
     """Whether approvals may be decided by a bare Temporal signal."""
     model_environment: dict[str, str] = {}
     """Keys and base URLs of providers; never logged, never passed on."""
+    secrets: tuple[str, ...] = ()
+    """Every value of the environment that its name or place calls a secret: masked in all that is stored and shown."""
 
     def __repr__(self) -> str:
         return f"Settings(home={self.home}, worker_home={self.worker_home}, sandbox={self.sandbox})"
 
     __str__ = __repr__
 
+    def mask(self) -> Mask:
+        named = (self.git_token, self.github_token, self.api_token)
+        keys = (value for name, value in self.model_environment.items() if name.endswith("_KEY"))
+        return Mask((*self.secrets, *keys, *(value for value in named if value)))
 
+
+SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|KEY_DATA|_SAS)$")
+PASSWORD = re.compile(r"(?:://[^/@\s:]*:|\bpassword=)([^@/\s&]+)")
+KEY_FILES = ("GITHUB_APP_KEY_PATH", "TEMPORAL_TLS_CLIENT_KEY_PATH")
 PROVIDER_VARIABLES = (
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
@@ -120,7 +135,30 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         public_url=env.get("PERDURE_PUBLIC_URL") or "http://127.0.0.1:8080",
         signal_decisions=env.get("PERDURE_SIGNAL_DECISIONS", "on") != "off",
         model_environment={name: env[name] for name in PROVIDER_VARIABLES if env.get(name)},
+        secrets=tuple(_secrets(env)),
     )
+
+
+def _secrets(env: Mapping[str, str]) -> Iterator[str]:
+    """Also those of variables that Perdure does not know, of files that it is told of, and passwords within URLs."""
+    for name, value in env.items():
+        if SECRET_NAME.search(name.upper()):
+            yield value
+        for found in PASSWORD.finditer(value):
+            yield str(found[1])
+            yield unquote(str(found[1]))
+    for name in KEY_FILES:
+        with contextlib.suppress(OSError, ValueError):
+            yield Path(env[name]).read_text() if env.get(name) else ""
+    with contextlib.suppress(OSError, ValueError, KeyError, AttributeError):
+        profiles = tomllib.loads(Path(env.get("TEMPORAL_CONFIG_FILE") or temporal_file(env)).read_text())["profile"]
+        for profile in profiles.values():
+            yield str(profile.get("api_key", ""))
+
+
+def temporal_file(env: Mapping[str, str]) -> str:
+    base = env.get("XDG_CONFIG_HOME") or str(Path(env.get("HOME", "~")).expanduser() / ".config")
+    return f"{base}/temporalio/temporal.toml"
 
 
 def host_name() -> str:

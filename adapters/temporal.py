@@ -1,17 +1,62 @@
 """Temporal: how to connect, and what a cluster must know before runs start."""
 
+import dataclasses
+import json
+from collections.abc import Sequence
+
+from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.failure.v1 import Failure
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import AsyncActivityHandle, Client
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadCodec, PayloadConverter
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from adapters.settings import Settings
 from domain.errors import StorageUnavailable
+from domain.secrets import Mask
 
 SEARCH_ATTRIBUTES = ("RunStatus", "WaitingFor", "Agent", "Repository", "Owner")
+
+
+class MaskingCodec(PayloadCodec):
+    """Known secrets are in no payload of a history. Reading changes nothing: what others wrote is read as it is."""
+
+    def __init__(self, mask: Mask) -> None:
+        self._mask = mask
+
+    async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return [self._masked(payload) for payload in payloads]
+
+    async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
+        return list(payloads)
+
+    def _masked(self, payload: Payload) -> Payload:
+        text = payload.data.decode(errors="replace")
+        if self._mask.known(text) == text:
+            return payload
+        try:
+            content = json.dumps(self._mask.known_in(json.loads(text)))
+        except ValueError:
+            content = self._mask.known(text)
+        return Payload(metadata=payload.metadata, data=content.encode())
+
+
+def masking_converter(mask: Mask) -> DataConverter:
+    """Failures, with their causes and traces, are masked of all that looks like a secret: vendors word them."""
+
+    class MaskingFailures(DefaultFailureConverter):
+        def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
+            super().to_failure(exception, payload_converter, failure)
+            failure.message = mask.text(failure.message)
+            failure.stack_trace = mask.text(failure.stack_trace)
+
+    return dataclasses.replace(
+        pydantic_data_converter, payload_codec=MaskingCodec(mask), failure_converter_class=MaskingFailures
+    )
 
 
 async def connect(settings: Settings) -> Client:
@@ -20,7 +65,7 @@ async def connect(settings: Settings) -> Client:
     config.setdefault("target_host", "127.0.0.1:7233")
     config["namespace"] = config.get("namespace") or settings.namespace
     try:
-        return await Client.connect(**config, data_converter=pydantic_data_converter)
+        return await Client.connect(**config, data_converter=masking_converter(settings.mask()))
     except RuntimeError as error:
         raise StorageUnavailable(
             f"Temporal does not answer at {config['target_host']}: {error}",

@@ -7,6 +7,7 @@ from temporalio.client import Client
 
 from adapters.blobs import ObjectBlobs
 from adapters.journal.postgres import PostgresJournal
+from adapters.logs import keep_in
 from adapters.models import ProviderModels
 from adapters.prompts import FilePrompts
 from adapters.settings import Settings, load_settings
@@ -22,9 +23,11 @@ async def joined_parts(environment: Mapping[str, str] | None = None) -> AsyncGen
     settings = load_settings(environment)
     if settings.database_url is None:
         raise InvalidRequest("DATABASE_URL is not set", "Set it, or start the whole stack with `perdure up`.")
+    mask = settings.mask()
+    keep_in(mask)
     blobs = ObjectBlobs(settings.blobs_url)
     models = ProviderModels(settings.model_environment, settings.prices_path)
-    journal = await PostgresJournal.connect(settings.database_url, blobs)
+    journal = await PostgresJournal.connect(settings.database_url, blobs, mask=mask)
     try:
         yield ApiParts(
             journal=journal,

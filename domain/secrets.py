@@ -3,11 +3,13 @@
 import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, quote_plus
 
 from domain.secret_patterns import BLOCK_REACH, LINE_REACH, PRIVATE_KEY, SECRET_RULES, SIGN_REACH, SecretRule
+
+Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 
 KNOWN_KIND = "credential of the stack"
 LEAST_KNOWN, LEAST_WORD, LEAST_LINE = 8, 12, 24
@@ -39,6 +41,8 @@ class Mask:
     def __init__(self, known: Iterable[str] = ()) -> None:
         values = {part for value in known for part in _parts(value)}
         self._in_text = _longest_first(form for value in values for form in _forms(value))
+        self._first = frozenset(value[0] for value in self._in_text)
+        self._longest = max((len(value) for value in self._in_text), default=0)
         # Bytes are read as Latin-1, which keeps every position; so are the values in them.
         self._in_bytes = _longest_first(form.encode(errors="replace").decode("latin-1") for form in self._in_text)
 
@@ -57,6 +61,23 @@ class Mask:
     def found(self, latin: str) -> Sequence[FoundSecret]:
         """In bytes that were read as Latin-1."""
         return _apart([*_of_values(self._in_bytes, latin), *find_secrets(latin)])
+
+    def known_in(self, given: Json) -> Json:
+        """The same in every string of a JSON value; names of fields stay."""
+        if isinstance(given, str):
+            return self.known(given)
+        if isinstance(given, Mapping):
+            return {name: self.known_in(one) for name, one in given.items()}
+        if isinstance(given, list | tuple):
+            return [self.known_in(one) for one in given]
+        return given
+
+    def begun(self, text: str) -> int:
+        """Where the end of `text` may be the beginning of a known value: its length where it is not."""
+        for at in range(max(0, len(text) - self._longest), len(text)):
+            if text[at] in self._first and any(value.startswith(text[at:]) for value in self._in_text):
+                return at
+        return len(text)
 
     def stream(self) -> "MaskStream":
         return MaskStream(self)
@@ -160,7 +181,9 @@ def _hidden(text: str, found: Sequence[FoundSecret]) -> str:
         return text
     pieces, at = [], 0
     for one in found:
-        pieces += [text[at : one.start], replacement(one.kind)]
+        # As many lines as before, so that numbers of lines stay right.
+        breaks = "\n" * text.count("\n", one.start, one.end)
+        pieces += [text[at : one.start], replacement(one.kind), breaks]
         at = one.end
     return "".join([*pieces, text[at:]])
 
@@ -170,7 +193,7 @@ def _parts(value: str) -> Iterator[str]:
     lines = [line.strip() for line in value.splitlines()]
     for line in lines:
         if len(lines) == 1:
-            long_enough = len(line) >= (LEAST_WORD if line.isalpha() else LEAST_KNOWN)
+            long_enough = len(line) >= (LEAST_WORD if line.isalpha() or line.isdigit() else LEAST_KNOWN)
         else:
             long_enough = len(line) >= LEAST_LINE and not line.startswith("-----")
         if long_enough and len(line) <= LINE_REACH // 4:

@@ -8,6 +8,7 @@ from pydantic import ConfigDict
 
 from domain.approval import Plan
 from domain.sandbox import CommandResult
+from domain.secrets import Mask
 from domain.tool import ToolDefinition, ToolResult
 from domain.value import Value
 
@@ -42,6 +43,9 @@ class ToolContext(Protocol):
     """True where the phase has seen no `finish` yet."""
     base_commit: str
     """Commit of the base, or "empty"."""
+    longest_seconds: int
+    """No command takes longer, whatever it asks for."""
+    mask: Mask
 
     async def run(
         self,
@@ -55,10 +59,11 @@ class ToolContext(Protocol):
         split_error: bool = False,
         spool: bool = False,
         report: bool = False,
+        exact: bool = False,
     ) -> CommandResult:
         """Runs a command. `environment` replaces that of the call, over `defaults`. With `spool` the whole output is
-        kept for `output_note`, with `report` file descriptor 3 is read. Host side failures raise; a failing command is
-        a result."""
+        kept for `output_note`, with `report` file descriptor 3 is read. What looks like a secret is masked, unless the
+        output is wanted `exact`. Host side failures raise; a failing command is a result."""
         ...
 
     async def output_note(self) -> tuple[str, str] | None:

@@ -5,6 +5,7 @@ from pydantic import Field
 from activities.tools.contract import Arguments, Tool, ToolContext, ToolOutcome, said
 from activities.tools.files import read_whole, write_whole
 from activities.tools.replacing import replaced
+from domain.secrets import Mask
 from domain.tool import ToolDefinition
 
 AROUND_LINES = 3
@@ -33,10 +34,10 @@ async def run(arguments: EditArguments, context: ToolContext) -> ToolOutcome:
     await write_whole(context, file.path, text)
     if count > 1:
         return said(f"{arguments.path}: replaced in {count} places.")
-    return said(f"{arguments.path} now reads:\n{_around(file.text, text)}")
+    return said(f"{arguments.path} now reads:\n{_around(file.text, text, context.mask)}")
 
 
-def _around(before: str, after: str) -> str:
+def _around(before: str, after: str, mask: Mask) -> str:
     """The lines that changed, and a few around them."""
     old, new = before.splitlines(), after.splitlines()
     first = next((n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b), min(len(old), len(new)))
@@ -44,7 +45,8 @@ def _around(before: str, after: str) -> str:
     while same_end < min(len(old), len(new)) - first and old[-1 - same_end] == new[-1 - same_end]:
         same_end += 1
     start, end = max(0, first - AROUND_LINES), min(len(new), len(new) - same_end + AROUND_LINES)
-    lines = [f"{number:6}\t{line[:300]}" for number, line in enumerate(new[start:end], start + 1)]
+    shown = mask.text("\n".join(new[start:end])).split("\n")
+    lines = [f"{number:6}\t{line[:300]}" for number, line in enumerate(shown, start + 1)]
     return "\n".join(lines[:SHOWN_LINES] + (["…"] if len(lines) > SHOWN_LINES else []))
 
 

@@ -56,7 +56,12 @@ def resolve(context: ToolContext, path: str) -> str:
 
 
 async def script(
-    context: ToolContext, text: str, *arguments: str, stdin: bytes = b"", keep_bytes: int = 64 * 1024
+    context: ToolContext,
+    text: str,
+    *arguments: str,
+    stdin: bytes = b"",
+    keep_bytes: int = 64 * 1024,
+    exact: bool = False,
 ) -> CommandResult:
     """Runs shell text of ours, from a directory that is always there."""
     return await context.run(
@@ -66,13 +71,15 @@ async def script(
         stdin=stdin,
         keep_bytes=keep_bytes,
         split_error=True,
+        exact=exact,
     )
 
 
 async def read_whole(context: ToolContext, path: str) -> TextFile:
     """Raises ModelMistake for what is no text file of bearable size."""
     absolute = resolve(context, path)
-    result = await script(context, READ_WHOLE, absolute, str(WHOLE_BYTES), keep_bytes=2 * WHOLE_BYTES)
+    # Exact, as it is written back; what is shown of it is masked.
+    result = await script(context, READ_WHOLE, absolute, str(WHOLE_BYTES), keep_bytes=2 * WHOLE_BYTES, exact=True)
     check(result, path)
     return TextFile(absolute, decoded(result.head + result.tail, path))
 

@@ -48,11 +48,11 @@ async def run(arguments: ReadArguments, context: ToolContext) -> ToolOutcome:
         )
     if not content:
         raise ModelMistake(f"{arguments.path} has {_lines(ends)}; line {first} is beyond its end.")
-    return said(_numbered(arguments, content, size, ends))
+    return said(_numbered(arguments, content, size, ends, result.output_bytes - len(counts) > PART_BYTES))
 
 
-def _numbered(arguments: ReadArguments, content: bytes, size: int, ends: int) -> str:
-    cut = len(content) >= PART_BYTES
+def _numbered(arguments: ReadArguments, content: bytes, size: int, ends: int, cut: bool) -> str:
+    """`cut` is told, since masked content may be shorter or longer than what was read."""
     kept = content[: content.rfind(b"\n") + 1] or content if cut else content
     is_text = _is_utf8(kept, cut)
     lines = readable(kept).removesuffix("\n").split("\n")

@@ -72,7 +72,9 @@ def kept(result: CommandResult, context: ToolContext) -> Kept:
     if cwd is None or len(cwd) > LONGEST_PATH or not cwd.startswith("/"):
         return Kept(note="The working directory has a name that cannot be kept; it is as before.")
     environment = _exported(entries[1:-2], {**context.defaults, **HYGIENE})
-    note = ""
+    secret = [name for name, value in environment.items() if context.mask.text(f"{name}={value}") != f"{name}={value}"]
+    environment = {name: value for name, value in environment.items() if name not in secret}
+    note = f"Not kept, as what they hold looks like a secret: {', '.join(secret)}." if secret else ""
     if sum(len(name) + len(value) for name, value in environment.items()) > KEPT_BYTES:
         environment, note = context.environment, "The exported variables are too large and were not kept."
     return Kept(

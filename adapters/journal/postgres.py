@@ -13,18 +13,24 @@ from adapters.journal.statements import statements
 from adapters.journal.tokens import TokenTable
 from adapters.journal.workspaces import WorkspaceTable
 from domain.approval import Approval
+from domain.masking import masked_commit, masked_event, masked_live, masked_submission
 from domain.ports.files import Blobs
 from domain.ports.journal import CallCommit, RunCount, RunFilter, Submission
 from domain.record import LiveDelta, NewEvent, RecordedEvent
 from domain.run import RunSummary
+from domain.secrets import Mask
 from domain.snapshot import SnapshotRef
 from domain.workspace import WorkspaceLease
 
 
 class PostgresJournal:
-    """`domain.ports.Journal`, and the API's tokens. Every call is one statement, which is one transaction."""
+    """`domain.ports.Journal`, and the API's tokens. Every call is one statement, which is one transaction.
 
-    def __init__(self, pool: Pool, blobs: Blobs) -> None:
+    Known secrets of `mask` are hidden in whatever is recorded or shown: this is the one way into the journal.
+    """
+
+    def __init__(self, pool: Pool, blobs: Blobs, mask: Mask | None = None) -> None:
+        self._mask = mask or Mask()
         self._connections = Connections(pool)
         bodies = Bodies(blobs)
         self._listener = Listener(pool.conninfo if isinstance(pool.conninfo, str) else "")
@@ -36,22 +42,22 @@ class PostgresJournal:
         self._following = Following(self._connections, self._events, self._listener)
 
     @classmethod
-    async def connect(cls, dsn: str, blobs: Blobs, size: int = 10) -> "PostgresJournal":
+    async def connect(cls, dsn: str, blobs: Blobs, size: int = 10, mask: Mask | None = None) -> "PostgresJournal":
         """At most `size` connections, and one more while somebody follows a run. Raises StorageUnavailable."""
-        return cls(await open_pool(dsn, size), blobs)
+        return cls(await open_pool(dsn, size), blobs, mask)
 
     async def close(self) -> None:
         await self._listener.close()
         await self._connections.pool.close()
 
     async def submit(self, submission: Submission) -> tuple[str, bool]:
-        return await self._runs.submit(submission)
+        return await self._runs.submit(masked_submission(submission, self._mask))
 
     async def unstarted(self, older_than_seconds: float) -> Sequence[str]:
         return await self._runs.unstarted(older_than_seconds)
 
     async def record(self, run_id: str, events: Sequence[NewEvent]) -> Sequence[RecordedEvent]:
-        return await self._events.record(run_id, events)
+        return await self._events.record(run_id, [masked_event(one, self._mask) for one in events])
 
     async def find(self, run_id: str, key: str) -> RecordedEvent | None:
         return await self._events.find(run_id, key)
@@ -74,7 +80,7 @@ class PostgresJournal:
         return await self._events.attempts(run_id, call)
 
     async def commit_call(self, run_id: str, commit: CallCommit) -> RecordedEvent:
-        return await self._events.commit(run_id, commit)
+        return await self._events.commit(run_id, masked_commit(commit, self._mask))
 
     async def summary(self, run_id: str) -> RunSummary:
         return await self._runs.summary(run_id)
@@ -95,7 +101,7 @@ class PostgresJournal:
         return await self._approvals.page(status, limit, cursor, run_id)
 
     async def send_live(self, delta: LiveDelta) -> None:
-        await self._following.send_live(delta)
+        await self._following.send_live(masked_live(delta, self._mask))
 
     def follow(self, run_id: str, after: int) -> AsyncIterator[RecordedEvent | LiveDelta]:
         return self._following.follow(run_id, after)

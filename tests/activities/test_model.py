@@ -11,6 +11,7 @@ from activities.model import CallModelInput, ModelActivities
 from adapters.journal.postgres import PostgresJournal
 from adapters.prompts import FilePrompts
 from domain.model import ModelAnswer, ModelCard, ModelRequest, Price, ToolCall, Usage
+from domain.secrets import Mask
 from tests.adapters.journal.samples import submission
 from worker import SystemClock
 
@@ -57,7 +58,7 @@ async def results(journal: PostgresJournal, late: ToolCall, early: ToolCall) -> 
     run_id = str(uuid4())
     await journal.submit(submission(run_id))
     models = TwoMinds(late, early)
-    activities = ModelActivities(journal, Dossiers(journal), models, FilePrompts(), SystemClock())
+    activities = ModelActivities(journal, Dossiers(journal), models, FilePrompts(), SystemClock(), Mask())
     asked = CallModelInput(run_id=run_id, turn=1, phase="work", agent="coder", model="scripted:a")
     first = asyncio.create_task(ActivityEnvironment().run(activities.call_model, asked))
     await asyncio.sleep(0.1)

@@ -18,6 +18,7 @@ from adapters.sandboxes.bubblewrap import BubblewrapSandbox
 from adapters.settings import DEFAULT_AGENT_UID
 from domain.errors import ModelMistake
 from domain.sandbox import OUTPUTS_PATH, WORKSPACE_PATH, Mount, ReadOnlyMount, SandboxLimits, WritableMount
+from domain.secrets import Mask
 from domain.terms import Terms
 
 AGENT_UID = DEFAULT_AGENT_UID if os.geteuid() == 0 else None
@@ -73,6 +74,7 @@ class Bench:
             environment=self.environment,
             first_finish=self.first_finish,
             base_commit=self.base_commit,
+            mask=Mask(),
         )
         outcome = await TOOLS[tool].run(TOOLS[tool].arguments.model_validate(arguments), context)
         self.cwd = outcome.cwd or self.cwd

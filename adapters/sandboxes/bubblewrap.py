@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from adapters.sandboxes.binary import find_bwrap, require_reach
-from adapters.sandboxes.cgroups import Cgroups, find_cgroups
+from adapters.sandboxes.cgroups import Cgroups
 from adapters.sandboxes.child import Child, Start, gate
 from adapters.sandboxes.conduct import Show, conduct, not_startable
+from adapters.sandboxes.delegation import find_cgroups
 from adapters.sandboxes.limits import limit_text
 from adapters.sandboxes.names import Names, plain
 from adapters.sandboxes.namespaces import Namespaces

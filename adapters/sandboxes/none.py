@@ -12,9 +12,10 @@ from functools import partial
 from pathlib import Path
 
 from adapters.sandboxes.binary import find_bwrap, require_reach
-from adapters.sandboxes.cgroups import Cgroup, Cgroups, find_cgroups
+from adapters.sandboxes.cgroups import Cgroup, Cgroups
 from adapters.sandboxes.child import Child, Start, gate
 from adapters.sandboxes.conduct import Show, conduct, not_startable
+from adapters.sandboxes.delegation import find_cgroups
 from adapters.sandboxes.host_root import SIGNS, host_arguments
 from adapters.sandboxes.limits import limit_text
 from adapters.sandboxes.names import Names, Running, plain

@@ -1,12 +1,18 @@
 """Control groups, where this host lets us make them."""
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from adapters.sandboxes.bubblewrap import BubblewrapSandbox
-from adapters.sandboxes.cgroups import Cgroups, find_cgroups
+from adapters.sandboxes.cgroups import Cgroups, Controller
+from adapters.sandboxes.delegation import find_cgroups
 from domain.sandbox import SandboxLimits
 from tests.adapters.conformance.sandbox import said, shell
 from tests.adapters.sandboxes.conftest import AGENT_UID
@@ -59,3 +65,85 @@ def test_as_root_on_this_kind_of_host_all_three_are_made(cgroups: Cgroups | None
     if AGENT_UID is not None and Path("/sys/fs/cgroup/memory").is_dir():
         assert cgroups is not None
         assert {controller.name for controller in cgroups.controllers} == {"memory", "pids", "cpu"}
+
+
+@pytest.mark.parametrize(
+    ("name", "unified", "expected"),
+    [
+        ("memory", True, {"memory.max": 3 << 20, "memory.swap.max": 0, "memory.oom.group": 1}),
+        ("memory", False, {"memory.limit_in_bytes": 3 << 20, "memory.memsw.limit_in_bytes": 3 << 20}),
+        ("pids", True, {"pids.max": 9}),
+        ("pids", False, {"pids.max": 9}),
+        ("cpu", True, {"cpu.max": "150000 100000"}),
+        ("cpu", False, {"cpu.cfs_quota_us": 150000, "cpu.cfs_period_us": 100000}),
+        ("hugetlb", True, {}),
+    ],
+)
+def test_each_version_has_files_of_its_own(name: str, unified: bool, expected: dict[str, object]) -> None:
+    limits = SandboxLimits(memory_bytes=3 << 20, processes=9, cpus=1.5)
+    assert dict(Controller(name, Path("/nowhere"), unified).files(limits)) == expected
+
+
+def version_2() -> tuple[Path, str] | None:
+    """Where it is mounted, and a controller that it has on this host."""
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        if " - cgroup2 " in line:
+            mount = Path(line.split()[4])
+            names = (mount / "cgroup.controllers").read_text().split()
+            return (mount, "pids" if "pids" in names else names[0]) if names else None
+    return None
+
+
+@pytest.fixture
+def unit() -> Generator[tuple[Path, str] | None]:
+    """A group of version 2 with a controller to give on, as a service manager makes one for a unit."""
+    found = version_2()
+    if found is None or AGENT_UID is None:
+        yield None
+        return
+    mount, controller = found
+    slice_ = mount / f"perdure-test-{os.getpid()}.slice"
+    unit = slice_ / "worker.service"
+    for parent, made in ((mount, slice_), (slice_, unit)):
+        (parent / "cgroup.subtree_control").write_text(f"+{controller}")
+        made.mkdir()
+    yield unit, controller
+    (slice_ / "cgroup.kill").write_text("1")
+    for directory in sorted(slice_.rglob("*/"), reverse=True):
+        directory.rmdir()
+    slice_.rmdir()
+
+
+@pytest.mark.parametrize("user", ["root", "an ordinary user"])
+def test_in_a_delegated_unit_of_version_2_groups_are_made_killed_and_removed(
+    bubblewrap: BubblewrapSandbox, unit: tuple[Path, str] | None, home: Path, user: str
+) -> None:
+    if unit is None:
+        return
+    place, controller = unit
+    python = sys.executable
+    if user == "root":
+        os.setxattr(place, "trusted.delegate", b"1")
+    else:
+        python = str(next((home / "toolchain").glob("*/bin/python3")))
+        for path in (place, *(place / f"cgroup.{name}" for name in ("procs", "subtree_control", "threads"))):
+            os.chown(path, AGENT_UID or 0, -1)
+    script = str(Path(__file__).with_name("delegated.py"))
+    uid = None if user == "root" else AGENT_UID
+    root = Path(__file__).parents[3]
+    places = [str(root), *(path for path in sys.path if path.endswith("site-packages"))]
+    # With a neighbour in the same unit, as a database that the worker's parent started.
+    change = [] if uid is None else ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups"]
+    text = f'echo $$ >{place}/cgroup.procs; sleep 20 & "$@"; kill $!'
+    said = subprocess.run(
+        ["sh", "-c", text, "sh", *change, python, script, str(home), controller],
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": os.pathsep.join(places), "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd=root,
+        capture_output=True,
+        text=True,
+    )
+    found = json.loads(said.stdout or "null")
+    assert found, said.stderr
+    assert found.pop("place").endswith("/worker.service/perdure-worker")
+    expected = {"unified": True, "joined": 3, "oom": False, "killed": -9, "left": False, "again": True}
+    assert found == {**expected, "uid": uid or 0}

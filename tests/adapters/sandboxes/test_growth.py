@@ -75,8 +75,10 @@ async def test_what_was_there_before_and_sparse_files_are_not_counted(
     assert taken(folder) < 1000 * MIB
 
 
-def test_a_look_follows_no_link_and_stops_where_the_limit_is_passed(folder: Path) -> None:
-    (folder / "link").symlink_to("/usr")
+def test_a_look_follows_no_link_and_stops_where_the_limit_is_passed(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "file").write_bytes(b"x" * 4 * MIB)
+    (folder / "link").symlink_to(tmp_path / "elsewhere")
     (folder / "file").write_bytes(b"x" * MIB)
     os.link(folder / "file", folder / "same")
     use = Use()

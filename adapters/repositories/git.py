@@ -13,6 +13,7 @@ from domain.ports.files import Blobs
 from domain.ports.sandbox import Sandbox
 from domain.repository import CommitSpec, PublishedWork, RepositorySpec, ResolvedRepository
 from domain.sandbox import Command
+from domain.terms import PublishRules
 
 
 class GitRepositories:
@@ -33,7 +34,7 @@ class GitRepositories:
         self._rules = rules or WorkRules()
         self._mirrors = Mirrors(home, blobs, policy, agent_uid)
         self._checkouts = Checkouts(home, sandbox, agent_uid)
-        self._publisher = Publisher(intakes, self._mirrors, blobs, self._rules)
+        self._publisher = Publisher(intakes, self._mirrors, blobs, self._rules, sandbox)
 
     async def resolve(self, spec: RepositorySpec) -> ResolvedRepository:
         return await self._mirrors.resolve(spec)
@@ -55,9 +56,14 @@ class GitRepositories:
         return commit_command(base, commit, self._rules)
 
     async def take_in(
-        self, repository: ResolvedRepository, pack: Path, commit_id: str, commit: CommitSpec
+        self,
+        repository: ResolvedRepository,
+        pack: Path,
+        commit_id: str,
+        commit: CommitSpec,
+        rules: PublishRules | None = None,
     ) -> PublishedWork:
-        return await self._publisher.take_in(repository, pack, commit_id, commit)
+        return await self._publisher.take_in(repository, pack, commit_id, commit, rules or PublishRules())
 
     async def remote_commit(self, repository: ResolvedRepository, branch: str) -> str | None:
         return await self._publisher.remote_commit(repository, branch)

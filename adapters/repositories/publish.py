@@ -1,13 +1,17 @@
 """Work on its way out: taken in from the sandbox, checked, kept as a blob, and pushed from there."""
 
+import asyncio
 import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapters.repositories.added import FLAGS, Added, read_added
+from adapters.repositories.bandit import check_python
 from adapters.repositories.commit import expected_commit, object_form
 from adapters.repositories.faults import local_fault, remote_fault
 from adapters.repositories.intake import Intake, intake, open_pack
+from adapters.repositories.judgement import judge, settle
 from adapters.repositories.mirror import Mirrors
 from adapters.repositories.program import GitCall
 from adapters.repositories.reference import OBJECT_ID, check_name
@@ -24,9 +28,13 @@ from adapters.repositories.rules import (
 from adapters.repositories.transport import receive_pack
 from domain.errors import OutOfSpace, RemoteUnavailable, RepositoryRefused, WorkRefused
 from domain.ports.files import Blobs
-from domain.repository import CommitSpec, PublishedWork, ResolvedRepository
+from domain.ports.sandbox import Sandbox
+from domain.repository import CommitSpec, Finding, PublishedWork, ResolvedRepository
+from domain.terms import PublishRules
 
 DIFF_BYTES = 20 * 1024**2
+ADDED_BYTES = 32 * 1024**2
+"""How much of what the work adds is searched."""
 PUSH_SECONDS = 900.0
 AGAIN = "What the run made is kept: see its diff, and start the run again."
 
@@ -38,9 +46,10 @@ class Publisher:
     mirrors: Mirrors
     blobs: Blobs
     rules: WorkRules
+    sandbox: Sandbox
 
     async def take_in(
-        self, repository: ResolvedRepository, pack: Path, commit_id: str, commit: CommitSpec
+        self, repository: ResolvedRepository, pack: Path, commit_id: str, commit: CommitSpec, rules: PublishRules
     ) -> PublishedWork:
         base = repository.commit
         if not OBJECT_ID.fullmatch(commit_id) or len(commit_id) != len(base):
@@ -57,6 +66,8 @@ class Publisher:
             tree = await self._check_commit(clean, base, commit_id, commit)
             changes = await self._check_tree(clean, base, commit_id)
             added, removed = await _count(clean, base, commit_id)
+            found = await self._find(clean, (base, commit_id), changes, added + removed, rules)
+            findings, findings_count = settle(found)
             return PublishedWork(
                 branch=commit.branch,
                 base=base,
@@ -67,6 +78,8 @@ class Publisher:
                 files=len(changes),
                 added=added,
                 removed=removed,
+                findings=findings,
+                findings_count=findings_count,
             )
 
     async def _check_commit(self, clean: Intake, base: str, commit_id: str, commit: CommitSpec) -> str:
@@ -95,6 +108,20 @@ class Publisher:
                     raise WorkRefused(f"The symbolic link {shown(change.path)} is too long.", "Remove it.")
                 check_link(change.path, await clean.need("cat-file", "blob", change.new))
         return changes
+
+    async def _find(
+        self, clean: Intake, ends: tuple[str, str], changes: Sequence[Change], lines: int, rules: PublishRules
+    ) -> list[Finding]:
+        path = clean.git_dir.parent / "added.diff"
+        await clean.write(path, "diff-tree", *FLAGS, *ends)
+
+        def look() -> tuple[dict[str, Added], list[Finding]]:
+            with path.open("rb") as diff:
+                added, whole = read_added(diff, ADDED_BYTES)
+            return added, list(judge(changes, added, whole, lines, rules))
+
+        added, found = await asyncio.to_thread(look)
+        return [*found, *await check_python(clean, self.sandbox, changes, added, rules.bandit)]
 
     async def _store_pack(self, clean: Intake, base: str, commit_id: str) -> str:
         """Packed anew: what the sandbox added beside the commit's own objects is left behind."""

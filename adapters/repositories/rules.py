@@ -23,8 +23,6 @@ class WorkRules(Value):
     file_bytes: int = 50 * 1024**2
     total_bytes: int = 500 * 1024**2
     files: int = 20_000
-    workflow_changes: bool = False
-    """Whether files below .github/workflows may change: they run with the repository's secrets."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def check_changes(changes: Sequence[Change], rules: WorkRules) -> None:
         )
     for change in changes:
         _check_kind(change)
-        _check_name(change, rules)
+        _check_name(change)
 
 
 def check_sizes(changes: Sequence[Change], sizes: Mapping[str, int], rules: WorkRules) -> None:
@@ -114,7 +112,7 @@ def _check_kind(change: Change) -> None:
         )
 
 
-def _check_name(change: Change, rules: WorkRules) -> None:
+def _check_name(change: Change) -> None:
     parts = change.path.split("/")
     if any(part in ("", ".", "..") or _is_git_name(part) for part in parts):
         raise WorkRefused(f"{shown(change.path)} is a name that git itself uses.", "Rename or remove it.")
@@ -122,12 +120,6 @@ def _check_name(change: Change, rules: WorkRules) -> None:
         raise WorkRefused(
             f"{shown(change.path)} says where submodules come from; a run may not change it.",
             "Change submodules by hand.",
-        )
-    is_workflow = [part.lower() for part in parts[:2]] == [".github", "workflows"]
-    if is_workflow and not rules.workflow_changes:
-        raise WorkRefused(
-            f"{shown(change.path)} is a workflow: it would run with the repository's secrets.",
-            "Ask for the change without files below .github/workflows, and change those by hand.",
         )
 
 

@@ -14,10 +14,12 @@ from importlib import metadata
 from pathlib import Path
 
 from domain.errors import OutOfSpace, SandboxRefused
-from domain.sandbox import HOME_PATH, TOOLCHAIN_PATH
+from domain.sandbox import CHECKS_DIRECTORY, HOME_PATH, TOOLCHAIN_PATH
 
 PACKAGES = ("pytest", "pluggy", "iniconfig", "packaging", "pygments")
-LAYOUT = "2"
+CHECKS = ("bandit", "stevedore", "PyYAML", "rich", "markdown-it-py", "mdurl", "pygments")
+"""In a directory of their own, on no agent's path: what is run over the agent's work."""
+LAYOUT = "3"
 """Part of the key: raise it when what is copied changes."""
 LEFT_OUT = (
     *("site-packages", "dist-packages", "test", "tests", "idlelib", "idle_test", "tkinter", "turtledemo", "lib2to3"),
@@ -94,7 +96,7 @@ async def ensure_toolchain(worker_home: Path) -> Path:
 
 
 def _ensure(home: Path) -> Path:
-    versions = [f"{name}={metadata.version(name)}" for name in PACKAGES]
+    versions = [f"{name}={metadata.version(name)}" for name in (*PACKAGES, *CHECKS)]
     key = hashlib.sha256(repr((LAYOUT, sys.version, sys.base_prefix, versions)).encode()).hexdigest()[:16]
     target = home / key
     if target.is_dir():
@@ -128,13 +130,15 @@ def _fill(top: Path) -> None:
     packages = library / "site-packages"
     for name in PACKAGES:
         _copy_package(name, packages)
+    for name in CHECKS:
+        _copy_package(name, top / CHECKS_DIRECTORY)
     if not (library / "dist-packages").exists():  # where Debian's Python looks
         (library / "dist-packages").symlink_to("site-packages")
     _copy_libraries(base, top)
     _copy_programs(base, top)
     _open_for_all(top)
     python = top / "bin" / "python3"
-    compiling = [str(python), "-I", "-m", "compileall", "-q", "-j", "0", str(library)]
+    compiling = [str(python), "-I", "-m", "compileall", "-q", "-j", "0", str(library), str(top / CHECKS_DIRECTORY)]
     # Templates in the library are not all valid Python: the exit code says nothing.
     subprocess.run(compiling, env={}, cwd=top, capture_output=True, check=False)
     _open_for_all(top)

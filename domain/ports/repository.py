@@ -5,6 +5,7 @@ from typing import Protocol
 
 from domain.repository import CommitSpec, PublishedWork, RepositorySpec, ResolvedRepository
 from domain.sandbox import Command
+from domain.terms import PublishRules
 
 
 class Repositories(Protocol):
@@ -32,9 +33,15 @@ class Repositories(Protocol):
         ...
 
     async def take_in(
-        self, repository: ResolvedRepository, pack: Path, commit_id: str, commit: CommitSpec
+        self,
+        repository: ResolvedRepository,
+        pack: Path,
+        commit_id: str,
+        commit: CommitSpec,
+        rules: PublishRules | None = None,
     ) -> PublishedWork:
-        """Checks the pack in a clean bare repository, stores it and the diff. WorkRefused says what is wrong."""
+        """Checks the pack in a clean bare repository, stores it and the diff, and says what a person should look at.
+        `rules` None asks about everything. WorkRefused says what is wrong."""
         ...
 
     async def remote_commit(self, repository: ResolvedRepository, branch: str) -> str | None:

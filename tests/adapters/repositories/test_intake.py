@@ -119,8 +119,6 @@ async def test_an_honest_pack_made_by_hand_is_taken(forge: Forge, take: Take) ->
         ("120000", "link", b".git/config"),
         ("120000", "a/link", b"../.GIT/hooks"),
         ("120000", "link", b"x" * 5000),
-        ("100644", ".github/workflows/steal.yml", b"on: push\n"),
-        ("100644", ".GitHub/Workflows/steal.yml", b"on: push\n"),
         ("100664", "group-writable", b"x"),
         ("104755", "setuid", b"x"),
         ("100644", "", b"x"),

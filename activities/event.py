@@ -4,8 +4,9 @@ from typing import Literal
 
 from temporalio import activity
 
-from domain.event import EVENT, RunEnded, ToolReturned, WorkCommitted
+from domain.event import EVENT, EffectDone, RunEnded, ToolReturned, WorkCommitted
 from domain.ports import Journal, Snapshots
+from domain.pull_request import PULL_REQUEST, PullRequestRef
 from domain.record import NewEvent
 from domain.run import RunResult
 from domain.snapshot import content_id
@@ -48,6 +49,7 @@ class EventActivities:
         contents = content_id(snapshot.base, await self._snapshots.manifest(snapshot)) if snapshot else None
         committed = await self._journal.read(input.run_id, types=("work_committed",))
         work = committed[-1].event.work if committed and isinstance(committed[-1].event, WorkCommitted) else None
+        done = await self._effects(input.run_id)
         result = RunResult(
             status=input.status,
             summary=input.summary or await self._last_words(input.run_id),
@@ -55,7 +57,8 @@ class EventActivities:
             snapshot_id=snapshot.id if snapshot else None,
             content_id=contents,
             work=work,
-            pushed=input.pushed,
+            pushed=input.pushed or "push" in done,
+            pull_request=PullRequestRef.model_validate(done[PULL_REQUEST].receipt) if PULL_REQUEST in done else None,
             verified=input.verified,
         )
         ended = NewEvent(key="ended", event=EVENT.validate_python(RunEnded(result=result, by=input.by)))
@@ -63,6 +66,11 @@ class EventActivities:
         stands = recorded.event.result if isinstance(recorded.event, RunEnded) else result
         # The journal has all of it; Temporal's history gets the gist.
         return stands.model_copy(update={"summary": stands.summary[:GIST_CHARACTERS]})
+
+    async def _effects(self, run_id: str) -> dict[str, EffectDone]:
+        """What left the house, by name: also of a run that failed after it."""
+        recorded = await self._journal.read(run_id, types=("effect_done",))
+        return {one.event.effect: one.event for one in recorded if isinstance(one.event, EffectDone)}
 
     async def _last_words(self, run_id: str) -> str:
         returned = await self._journal.read(run_id, types=("tool_returned",), limit=100_000)

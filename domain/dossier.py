@@ -15,6 +15,7 @@ from domain.event import (
     ToolReturned,
     ToolStarted,
     TurnAnswered,
+    VerifyEnded,
     WorkspaceOpened,
 )
 from domain.model import ToolCall
@@ -45,6 +46,8 @@ class Dossier:
         """The last committed one."""
         self.terms = Terms()
         """Of the workspace as it was opened last."""
+        self.verified: VerifyEnded | None = None
+        """How the verify commands ended last."""
         self.attempts: dict[str, int] = {}
         """The newest attempt of each call that was started."""
         self.returned: dict[str, ToolReturned] = {}
@@ -108,6 +111,8 @@ class Dossier:
             case WorkspaceOpened() as event if event.generation > self._generation:
                 # A host that hung while it opened may say so late, of a generation that is over.
                 self._generation, self.snapshot, self.terms = event.generation, event.snapshot, event.terms
+            case VerifyEnded() as event:
+                self.verified = event
             case ToolStarted() as event:
                 self.attempts[event.call] = event.attempt
             case ToolReturned() as event:

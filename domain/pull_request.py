@@ -8,6 +8,8 @@ from pydantic import Field
 from domain.approval import Plan
 from domain.value import Value
 
+PULL_REQUEST = "pull_request"
+"""The name of the effect; its receipt is a PullRequestRef."""
 TITLE_MOST = 256
 BODY_MOST = 65_536
 """Characters, as GitHub counts them."""

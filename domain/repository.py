@@ -81,3 +81,9 @@ def branch_name(task: str, run_id: str) -> str:
     words = re.findall(r"[a-z0-9]+", task.lower())[:5]
     slug = "-".join(words)[:40].strip("-") or "work"
     return f"perdure/{slug}-{re.sub('[^a-z0-9]', '', run_id.lower())[-12:]}"
+
+
+def branch_to_merge_into(repository: ResolvedRepository) -> str | None:
+    """The branch that a run began at; None where it began at a tag or a commit."""
+    detached = repository.ref == repository.commit or repository.ref.startswith(("tags/", "refs/"))
+    return None if detached or repository.commit.startswith(repository.ref) else repository.ref

@@ -8,6 +8,7 @@ from pydantic import Field
 from domain.approval import Plan
 from domain.limits import Limits
 from domain.model import Usage
+from domain.pull_request import PullRequestRef, PullRequestSpec
 from domain.repository import PublishedWork, RepositorySpec
 from domain.terms import LimitsWanted
 from domain.value import Value
@@ -31,7 +32,7 @@ WaitingFor = Literal[
     "effect_in_doubt",
 ]
 Phase = Literal["open", "plan", "work", "verify", "publish"]
-Publish = Literal["none", "branch"]
+Publish = Literal["none", "branch", "pull_request"]
 TASK_MAX_CHARACTERS = 200_000
 
 
@@ -46,6 +47,8 @@ class RunSpec(Value):
     plan_approval: bool = False
     tool_policy: str = "default"
     publish: Publish = "branch"
+    pull_request: PullRequestSpec = PullRequestSpec()
+    """Where `publish` says so."""
     publish_approval: bool = False
     verify: tuple[str, ...] = Field(default=(), max_length=20)
     setup: str | None = Field(default=None, max_length=10_000)
@@ -91,6 +94,7 @@ class RunResult(Value):
     content_id: str | None = None
     work: PublishedWork | None = None
     pushed: bool = False
+    pull_request: PullRequestRef | None = None
     verified: bool | None = None
     """None where no verify command was asked for."""
 
@@ -116,6 +120,7 @@ class RunSummary(Value):
     base_commit: str | None = None
     snapshot_id: str | None = None
     verified: bool | None = None
+    pull_request: PullRequestRef | None = None
     result: RunResult | None = None
     created_at: datetime
     updated_at: datetime

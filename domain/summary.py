@@ -5,6 +5,7 @@ from typing import Any
 
 from domain.errors import NotFound
 from domain.event import (
+    EffectDone,
     LimitsRaised,
     PlanAccepted,
     PlanProposed,
@@ -19,6 +20,7 @@ from domain.event import (
     VerifyEnded,
     WorkspaceOpened,
 )
+from domain.pull_request import PULL_REQUEST, PullRequestRef
 from domain.record import RecordedEvent
 from domain.run import RunSummary
 
@@ -99,6 +101,8 @@ def _content_changes(recorded: RecordedEvent, summary: RunSummary) -> dict[str, 
             return {"plan": plan}
         case VerifyEnded(passed=passed):
             return {"verified": passed}
+        case EffectDone(effect=effect, receipt=receipt) if effect == PULL_REQUEST:
+            return {"pull_request": PullRequestRef.model_validate(receipt)}
         case LimitsRaised(limits=limits):
             return {"spec": summary.spec.model_copy(update={"limits": limits})}
     return {}

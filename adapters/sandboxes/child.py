@@ -4,24 +4,21 @@ The first process in the sandbox prints `r` and waits for a line: a worker that 
 nothing behind, as the wait then ends without one.
 """
 
-import asyncio
 import contextlib
 import math
 import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from adapters.sandboxes.output import Live, Output
 from adapters.sandboxes.pipes import Reader, Writer, until_dead
-from domain.sandbox import REPORT_BYTES, Command
+from adapters.sandboxes.process import DRAIN_SECONDS, GO, Process
+from domain.sandbox import Command
 
 Streams = tuple[int, int, int]
-READY, GO = b"r\n", b"g\n"
-DRAIN_SECONDS = 5.0
 GRACE_SECONDS = 10
 """How long after ours the deadline inside strikes, should this process be stopped."""
 
@@ -81,18 +78,11 @@ class Start:
         )
 
 
-class Child:
+class Child(Process):
     """Started at once, by the thread of the event loop: the kernel ties a parent-death signal to the thread."""
 
     def __init__(self, start: Start, command: Command) -> None:
-        self.over_limit = asyncio.Event()
-        self.limit = command.limits.output_bytes
-        self._ready: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._start = bytearray()
-        self.live: Live | None = None
-        self.output = Output(command.keep_bytes, self.limit, command.output_path)
-        self.error = Output(command.keep_bytes, self.limit)
-        self.report = bytearray()
+        super().__init__(command)
         self._connect(start, command)
 
     def _connect(self, start: Start, command: Command) -> None:
@@ -113,46 +103,7 @@ class Child:
         self._stdin = Writer(ends[0][1])
         self._readers = [Reader(ends[1][0], self._take_output)]
         if apart:
-            take: Callable[[bytes], None] = self._take_report if command.report else self._take_error
-            self._readers.append(Reader(ends[2][0], take))
-
-    def _take_output(self, chunk: bytes) -> None:
-        if not self._ready.done():
-            self._start += chunk
-            if not self._start.startswith(READY):
-                return
-            self._ready.set_result(True)
-            chunk = bytes(self._start[len(READY) :])
-        self.output.take(chunk)
-        if self.live is not None:
-            self.live.take(chunk)
-        self._count()
-
-    def _take_error(self, chunk: bytes) -> None:
-        self.error.take(chunk)
-        self._count()
-
-    def _take_report(self, chunk: bytes) -> None:
-        self.report += chunk[: REPORT_BYTES - len(self.report)]
-
-    def _count(self) -> None:
-        if self.output.total + self.error.total > self.limit:
-            self.over_limit.set()
-
-    async def ready(self, seconds: float) -> bool:
-        """Whether the first process in the sandbox has said so; else `complaint` says why not."""
-        ended = asyncio.ensure_future(until_dead(self.pidfd))
-        try:
-            await asyncio.wait([self._ready, ended], timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            if not self._ready.done() and ended.done():
-                await self._drain()
-        finally:
-            ended.cancel()
-        return self._ready.done()
-
-    def complaint(self) -> str:
-        words = bytes(self._start) + bytes(self.report) + self.error.joined()
-        return words.decode(errors="replace").strip() or "it did not start in time"
+            self._readers.append(Reader(ends[2][0], self._take_second))
 
     def go(self, stdin: bytes) -> None:
         self._stdin.send_and_close(GO + stdin)
@@ -173,10 +124,7 @@ class Child:
         await self.ended()
         code = self._process.wait()
         self._stdin.close()
-        await self._drain()
-        if self.live is not None:
-            await self.live.finish()
-        self.output.close()
+        await self._heard_all()
         os.close(self.pidfd)
         return 128 - code if code < 0 else code
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Literal, Protocol, TypeVar
 
-from adapters.sandboxes.child import Child
 from adapters.sandboxes.output import Live
+from adapters.sandboxes.process import Process
 from adapters.sandboxes.watch import Watch
 from domain.errors import ModelMistake, SandboxUnavailable
 from domain.sandbox import Command, CommandResult
@@ -35,7 +35,7 @@ class Cage(Protocol):
 
 
 async def conduct(
-    child: Child, cage: Cage, command: Command, on_output: Show | None, stopped: asyncio.Event, watch: Watch
+    child: Process, cage: Cage, command: Command, on_output: Show | None, stopped: asyncio.Event, watch: Watch
 ) -> CommandResult:
     """Raises SandboxUnavailable where it could not be started. On cancellation all is dead before this returns."""
     ended: Ended = "exited"
@@ -84,7 +84,7 @@ def not_startable(error: ValueError | OSError) -> Exception:
     return SandboxUnavailable(f"The sandbox could not be started: {error}")
 
 
-async def _until_over(child: Child, timeout_seconds: float, stopped: asyncio.Event, watch: Watch) -> Ended:
+async def _until_over(child: Process, timeout_seconds: float, stopped: asyncio.Event, watch: Watch) -> Ended:
     passed = asyncio.ensure_future(watch.passed())
     reasons: dict[asyncio.Task[object], Ended] = {
         asyncio.ensure_future(child.ended()): "exited",
@@ -103,7 +103,7 @@ async def _until_over(child: Child, timeout_seconds: float, stopped: asyncio.Eve
     return over[-1] if over else "timed_out"
 
 
-async def _end(child: Child, cage: Cage) -> int:
+async def _end(child: Process, cage: Cage) -> int:
     await cage.destroy()
     return await child.close()
 
@@ -122,7 +122,7 @@ async def to_the_end(work: Coroutine[None, None, T]) -> T:
     return task.result()
 
 
-def _result(child: Child, code: int, ended: Ended, seconds: float) -> CommandResult:
+def _result(child: Process, code: int, ended: Ended, seconds: float) -> CommandResult:
     if child.output.total + child.error.total > child.limit and ended == "exited":
         ended = "output_limit"
     head, tail = child.output.parts()

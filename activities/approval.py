@@ -6,6 +6,7 @@ from temporalio import activity
 
 from activities.dossiers import Dossiers
 from activities.jobs import job_of
+from activities.pull_request import proposal_of, story_of
 from activities.tools.summary import summary_of
 from domain.approval import ApprovalCard, ApprovalKind
 from domain.dossier import Dossier
@@ -15,6 +16,7 @@ from domain.ports import Journal
 from domain.record import NewEvent
 from domain.repository import PublishedWork
 from domain.run import WaitingFor
+from domain.secrets import Mask
 from domain.tool import ToolResult
 from domain.value import Value
 
@@ -47,9 +49,10 @@ class SettleCallInput(Value):
 
 
 class ApprovalActivities:
-    def __init__(self, journal: Journal, dossiers: Dossiers) -> None:
+    def __init__(self, journal: Journal, dossiers: Dossiers, mask: Mask | None = None) -> None:
         self._journal = journal
         self._dossiers = dossiers
+        self._mask = mask or Mask()
 
     @activity.defn
     async def request_approval(self, input: RequestApprovalInput) -> None:
@@ -57,7 +60,7 @@ class ApprovalActivities:
         dossier = await self._dossiers.of(input.run_id)
         card = _card(input, dossier)
         if input.kind == "publish" and (work := await self._work(input.run_id)) is not None:
-            card = _with_findings(card, work)
+            card = _with_findings(_with_pull_request(card, work, dossier, self._mask), work)
         waiting = StatusChanged(status="waiting", waiting_for=WAITING[input.kind], reason=card.title)
         requested = NewEvent(key=f"approval/{input.approval_id}/requested", event=ApprovalRequested(card=card))
         await self._journal.record(input.run_id, [requested, NewEvent(key=input.status_key, event=waiting)])
@@ -95,6 +98,17 @@ def _card(input: RequestApprovalInput, dossier: Dossier) -> ApprovalCard:
         snapshot_id=dossier.snapshot.id if dossier.snapshot else None,
         base_commit=dossier.repository.commit if dossier.repository else None,
     )
+
+
+def _with_pull_request(card: ApprovalCard, work: PublishedWork, dossier: Dossier, mask: Mask) -> ApprovalCard:
+    """One word is for both, so both are shown."""
+    if dossier.spec.publish != "pull_request":
+        return card
+    wanted = proposal_of(dossier, work.branch, story_of(dossier, mask))
+    asked = dossier.spec.pull_request.model_dump(mode="json", exclude={"title", "base"})
+    told = {**wanted.model_dump(mode="json", exclude={"text"}), **wanted.text.model_dump(), **asked}
+    title = "Push the work as shown by the run's diff, and open a pull request of it"
+    return card.model_copy(update={"title": title, "subject": {**card.subject, "pull_request": told}})
 
 
 def _with_findings(card: ApprovalCard, work: PublishedWork) -> ApprovalCard:

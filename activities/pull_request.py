@@ -142,13 +142,20 @@ def story_of(dossier: Dossier, mask: Mask, link: str = "") -> WorkStory:
     if plan is not None:
         steps = tuple(one.model_copy(update={"title": mask.text(one.title)}) for one in plan.steps)
         plan = Plan(summary=plan.summary, steps=steps)
-    failed = dossier.verified.failed_commands if dossier.verified else ()
-    commands = dossier.spec.verify if dossier.verified else ()
     return WorkStory(
         run_id=dossier.run_id,
         task=mask.text(dossier.spec.task),
         summary=mask.text(finished[-1].result.text) if finished else "",
         plan=plan,
-        checks=tuple((mask.text(command), command not in failed) for command in commands),
+        checks=_checks(dossier, mask),
         link=link,
     )
+
+
+def _checks(dossier: Dossier, mask: Mask) -> tuple[tuple[str, bool], ...]:
+    ended = dossier.verified
+    if ended is None:
+        return ()
+    calls = (f"verify/{ended.round}/call/{index}" for index in range(len(dossier.spec.verify)))
+    pairs = zip(dossier.spec.verify, calls, strict=True)
+    return tuple((mask.text(command), call not in ended.failed_commands) for command, call in pairs)

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from temporalio.client import Client
 
 from adapters.blobs import ObjectBlobs
+from adapters.forges import make_forges
 from adapters.journal.postgres import PostgresJournal
 from adapters.logs import keep_in
 from adapters.models import ProviderModels
@@ -38,6 +39,7 @@ async def joined_parts(environment: Mapping[str, str] | None = None) -> AsyncGen
             runs=temporal_runs(settings),
             tokens=journal,
             settings=api_settings(settings),
+            forges=make_forges(settings),
         )
     finally:
         await journal.close()

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 
 from domain.approval import DecideApproval
 from domain.mailbox import CancelRun, PauseRun, ResumeRun, SendMessage
-from domain.ports import Blobs, Journal, Models, Prompts, Snapshots
+from domain.ports import Blobs, Forges, Journal, Models, Prompts, Snapshots
 from domain.run import RunInput
 
 Word = PauseRun | ResumeRun | CancelRun | SendMessage | DecideApproval
@@ -67,6 +67,8 @@ class ApiParts:
     runs: RunControl
     tokens: Tokens
     settings: ApiSettings
+    forges: Forges | None = None
+    """None: this server opens no pull requests."""
 
 
 PartsFactory = Callable[[], AbstractAsyncContextManager[ApiParts]]

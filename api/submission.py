@@ -7,12 +7,14 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from api.parts import ApiParts, ApiSettings
+from api.schemas.pull_requests import PullRequestRequest
 from api.schemas.runs import LimitsRequest, RepositoryRequest, RunRequest
 from domain.agents import AGENTS
 from domain.errors import InvalidRequest, ProviderRefused
 from domain.limits import Limits
 from domain.policies import POLICIES
 from domain.ports import Submission
+from domain.pull_request import PullRequestSpec
 from domain.repository import RepositorySpec
 from domain.run import Publish, RunInput, RunSpec, RunSummary
 from domain.terms import LimitsWanted
@@ -29,6 +31,7 @@ def submission(asked: RunRequest, run_id: str, owner: str, key: str | None, part
     agent = AGENTS[asked.agent]
     if not asked.task.strip():
         raise InvalidRequest("task: it is blank", "Say what is to be done.")
+    publish = _publish(asked)
     spec = RunSpec(
         task=asked.task,
         repository=_repository(asked.repository, parts.settings) if asked.repository else None,
@@ -37,7 +40,8 @@ def submission(asked: RunRequest, run_id: str, owner: str, key: str | None, part
         plan=asked.plan or asked.plan_approval,
         plan_approval=asked.plan_approval,
         tool_policy=asked.tool_policy,
-        publish=_publish(asked),
+        publish=publish,
+        pull_request=_pull_request(asked, publish, parts),
         publish_approval=asked.publish_approval,
         verify=tuple(asked.verify),
         setup=asked.setup,
@@ -94,9 +98,28 @@ def _check_named(field: str, name: str, choices: Collection[str]) -> None:
 
 
 def _publish(asked: RunRequest) -> Publish:
-    if asked.repository is None and asked.publish == "branch":
+    """Who says how the pull request shall be wants one."""
+    wanted = asked.publish or ("pull_request" if asked.pull_request else None)
+    if asked.repository is None and wanted in ("branch", "pull_request"):
         raise InvalidRequest("publish: there is no repository to push a branch to", "Name one, or publish `none`.")
-    return asked.publish or ("branch" if asked.repository else "none")
+    if asked.pull_request is not None and wanted != "pull_request":
+        raise InvalidRequest(
+            f"pull_request: the run publishes `{wanted}`", "Publish a `pull_request`, or leave the field out."
+        )
+    return wanted or ("branch" if asked.repository else "none")
+
+
+def _pull_request(asked: RunRequest, publish: Publish, parts: ApiParts) -> PullRequestSpec:
+    """Raises InvalidRequest where none can be opened for the repository."""
+    if publish != "pull_request" or asked.repository is None:
+        return PullRequestSpec()
+    if parts.forges is None:
+        raise InvalidRequest("publish: this server opens no pull requests", "Publish a `branch`.")
+    parts.forges.check(asked.repository.url)
+    wanted = asked.pull_request or PullRequestRequest()
+    if wanted.base is not None and REF_REFUSED.search(wanted.base):
+        raise InvalidRequest("pull_request.base: this cannot be a branch", "Check the spelling.")
+    return PullRequestSpec.model_validate(wanted.model_dump())
 
 
 def _model(name: str | None, parts: ApiParts) -> str:

@@ -6,6 +6,7 @@ from api.parts import ApiSettings
 from api.runs import workflow_id
 from api.schemas.commands import ApprovalView, DecisionView
 from api.schemas.journal import EventView
+from api.schemas.pull_requests import PullRequestView
 from api.schemas.runs import (
     LimitsView,
     PlanView,
@@ -23,12 +24,13 @@ from api.submission import title
 from domain.approval import Approval, DecideApproval
 from domain.event import WorkspaceOpened
 from domain.model import Usage
+from domain.pull_request import PullRequestRef
 from domain.record import RecordedEvent
 from domain.run import RunResult, RunSummary
 
 
-def run_links(run_id: str, settings: ApiSettings) -> RunLinks:
-    base = f"{settings.public_url.rstrip('/')}/v1/runs/{run_id}"
+def run_links(run: RunSummary, settings: ApiSettings) -> RunLinks:
+    base = f"{settings.public_url.rstrip('/')}/v1/runs/{run.run_id}"
     ui = f"{settings.temporal_ui_url.rstrip('/')}/namespaces/{quote(settings.namespace, safe='')}"
     return RunLinks(
         self=base,
@@ -38,7 +40,8 @@ def run_links(run_id: str, settings: ApiSettings) -> RunLinks:
         files=f"{base}/files",
         snapshots=f"{base}/snapshots",
         usage=f"{base}/usage",
-        temporal_ui=f"{ui}/workflows/{quote(workflow_id(run_id), safe='')}",
+        pull_request=run.pull_request.url if run.pull_request else None,
+        temporal_ui=f"{ui}/workflows/{quote(workflow_id(run.run_id), safe='')}",
     )
 
 
@@ -63,9 +66,10 @@ def run_item(run: RunSummary, settings: ApiSettings) -> RunItem:
         turn=run.turn,
         cost_usd=run.cost_usd,
         branch=work.branch if work else None,
+        pull_request=pull_request_view(run.pull_request),
         created_at=run.created_at,
         updated_at=run.updated_at,
-        links=run_links(run.run_id, settings),
+        links=run_links(run, settings),
     )
 
 
@@ -118,8 +122,13 @@ def result_view(result: RunResult) -> ResultView:
         content_id=result.content_id,
         work=WorkView.model_validate(work.model_dump(exclude={"pack", "diff"})) if work else None,
         pushed=result.pushed,
+        pull_request=pull_request_view(result.pull_request),
         verified=result.verified,
     )
+
+
+def pull_request_view(opened: PullRequestRef | None) -> PullRequestView | None:
+    return PullRequestView.model_validate(opened.model_dump()) if opened else None
 
 
 def usage_view(usage: Usage) -> UsageView:

@@ -3,6 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from activities.pull_request import OpenPullRequestInput, PullRequestActivities
     from activities.repository import CommitWorkInput, CommitWorkResult, PushBranchInput, RepositoryActivities
     from domain.value import Value
     from domain.workspace import WorkspaceRef
@@ -17,6 +18,7 @@ class PublishInput(Value):
     workspace: WorkspaceRef
     approval: bool
     push: bool
+    pull_request: bool = False
     number: int = 1
     paused: bool = False
 
@@ -27,6 +29,8 @@ class PublishResult(Value):
     files: int
     branch: str = ""
     pushed: bool = False
+    pull_request: str = ""
+    """Its address."""
     rejected: str | None = None
     workspace: WorkspaceRef
 
@@ -60,7 +64,19 @@ class PublishWorkflow(Attended):
             **REMOTE,
             summary=f"push {work.branch}"[:80],
         )
-        return PublishResult(files=work.files, branch=work.branch, pushed=True, workspace=self.seat.workspace)
+        url = await self._open_pull_request(input) if input.pull_request else ""
+        return PublishResult(
+            files=work.files, branch=work.branch, pushed=True, pull_request=url, workspace=self.seat.workspace
+        )
+
+    async def _open_pull_request(self, input: PublishInput) -> str:
+        opened = await workflow.execute_activity_method(
+            PullRequestActivities.open_pull_request,
+            OpenPullRequestInput(run_id=input.run_id),
+            **REMOTE,
+            summary="open the pull request",
+        )
+        return opened.url
 
     async def _commit(self, input: PublishInput) -> CommitWorkResult:
         def asked(workspace: WorkspaceRef) -> CommitWorkInput:

@@ -202,7 +202,8 @@ class RunWorkflow(Mailbox):
             agent=self.given.agent,
             workspace=seat.workspace,
             approval=self.given.publish_approval,
-            push=self.given.publish == "branch",
+            push=self.given.publish != "none",
+            pull_request=self.given.publish == "pull_request",
             paused=self.paused,
         )
         result = await self._child(PublishWorkflow.run, given, "publish/1", "publish")

@@ -9,6 +9,7 @@ from typing import Any
 from domain.event import (
     ApprovalDecided,
     ApprovalRequested,
+    EffectDone,
     Event,
     LimitsRaised,
     PlanAccepted,
@@ -23,6 +24,7 @@ from domain.event import (
     VerifyEnded,
     WorkspaceOpened,
 )
+from domain.pull_request import PULL_REQUEST
 from domain.summary import ENDED
 
 _REFUSALS = ["refused", "refused_first"]
@@ -72,6 +74,8 @@ def _content_facts(event: Event) -> dict[str, Any]:
             return {"marks": ["plan"]}
         case VerifyEnded():
             return {"marks": ["verify"]}
+        case EffectDone(effect=effect) if effect == PULL_REQUEST:
+            return {"marks": ["pull_request"]}
         case LimitsRaised():
             return {"marks": ["limits"]}
     return {}

@@ -44,7 +44,7 @@ async def read_files(
     name = asked_path(request.scope["query_string"]) if path else ""
     if isinstance(manifest.get(name), FileEntry | LinkEntry | DeletedEntry):
         return await _content(parts.snapshots, snapshot, manifest, name)
-    items = listing(manifest, name, run_links(run.run_id, parts.settings).files, snapshot.id)
+    items = listing(manifest, name, run_links(run, parts.settings).files, snapshot.id)
     if name and not items and name not in (*manifest, "workspace", "home", "tmp"):
         raise _not_changed(name, snapshot)
     shown = FileList(

@@ -20,7 +20,7 @@ router = APIRouter(prefix="/runs/{run_id}", tags=["workspace"], responses=proble
 async def list_snapshots(run: ReadableRun, parts: Parts) -> Page[SnapshotView]:
     """One for each call that changed the workspace, oldest first; the first is the workspace as it was opened."""
     items: list[SnapshotView] = []
-    files = run_links(run.run_id, parts.settings).files
+    files = run_links(run, parts.settings).files
     async for recorded, snapshot in snapshots(parts.journal, run.run_id):
         if items and items[-1].id == snapshot.id:
             continue

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
+from api.schemas.pull_requests import PullRequestRequest, PullRequestView
 from api.schemas.value import Request, View
 from domain.run import TASK_MAX_CHARACTERS, Phase, Publish, RunStatus, WaitingFor
 
@@ -57,8 +58,11 @@ class RunRequest(Request):
     plan_approval: bool = Field(default=False, description="Whether a person approves the plan first")
     tool_policy: str = Field(default="default", max_length=100, description="What tools may do unasked")
     publish: Publish | None = Field(
-        default=None, description="`branch` pushes a branch to the repository, `none` keeps the patch here"
+        default=None,
+        description="`branch` pushes a branch to the repository, `pull_request` opens a pull request of it as well, "
+        "`none` keeps the patch here",
     )
+    pull_request: PullRequestRequest | None = Field(default=None, description="Where one is published")
     publish_approval: bool = Field(default=False, description="Whether a person approves before anything is pushed")
     verify: list[Command] = Field(default=[], max_length=20, description="Commands that must succeed before the end")
     setup: str | None = Field(default=None, max_length=10_000, description="A command run once before the first turn")
@@ -77,7 +81,8 @@ class RunRequest(Request):
                     "repository": {"url": "https://example.com/team/app.git", "ref": "main"},
                     "agent": "coder",
                     "plan_approval": True,
-                    "publish": "branch",
+                    "publish": "pull_request",
+                    "pull_request": {"labels": ["agent"], "reviewers": ["ada"]},
                     "verify": ["pytest -q"],
                     "limits": {"turns": 100, "cost_usd": 5.0, "seconds": 1800},
                     "labels": {"team": "web"},
@@ -142,6 +147,7 @@ class ResultView(View):
     content_id: str | None
     work: WorkView | None
     pushed: bool
+    pull_request: PullRequestView | None
     verified: bool | None = Field(description="null where no verify command was asked for")
 
 
@@ -153,6 +159,7 @@ class RunLinks(View):
     files: str
     snapshots: str
     usage: str
+    pull_request: str | None = Field(description="At the forge, once it is open")
     temporal_ui: str = Field(description="The run in the Temporal Web UI")
 
 
@@ -176,6 +183,7 @@ class RunItem(View):
     turn: int
     cost_usd: float
     branch: str | None = Field(description="The branch of its work, once committed")
+    pull_request: PullRequestView | None = Field(description="Once it is open")
     created_at: datetime
     updated_at: datetime
     links: RunLinks

@@ -9,6 +9,7 @@ CONNECT = re.compile(r"CONNECT ([^\s/@]{1,300}):(\d{1,5}) HTTP/1\.[01]")
 PLAIN = re.compile(r"([A-Z]{1,20}) http://([^/?#\s]{1,400})((?:[/?][^\s#]*)?) (HTTP/1\.[01])", re.IGNORECASE)
 AUTHORITY = re.compile(r"(?:[^@]*@)?(\[[0-9A-Fa-f:.]+\]|[^:@\[\]]+)(?::(\d{1,5}))?")
 FIELD = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*(.*?)[ \t]*")
+UNSAID = -1
 BETWEEN_TWO = {"connection", "proxy-connection", "keep-alive", "proxy-authorization", "te", "upgrade", "expect"}
 """Said by a client to a proxy, or by a server to one, and to nobody behind it."""
 
@@ -31,6 +32,19 @@ class Asked:
     head: bytes | None = None
     body_bytes: int | None = 0
     """None: until the client ends it."""
+    bodiless: bool = False
+    """The answer has a head alone."""
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The head of a server's answer as the client gets it."""
+
+    head: bytes
+    body_bytes: int | None = 0
+    """None: until the server ends it."""
+    more: bool = False
+    """Another head follows (100 Continue)."""
 
 
 def asked(head: bytes) -> Asked:
@@ -47,18 +61,22 @@ def asked(head: bytes) -> Asked:
     # The server is told the host that was checked, whatever the client calls it.
     shown = (f"[{host}]" if ":" in host else host) + (f":{port}" if port != 80 else "")
     start = f"{plain[1].upper()} {plain[3] if plain[3].startswith('/') else '/' + plain[3]} {plain[4].upper()}"
-    return Asked(host, port, _head(start, [("Host", shown), *kept]), _body_bytes(kept))
+    head = _head(start, [("Host", shown), *kept])
+    length = _body_bytes(kept)
+    return Asked(host, port, head, 0 if length == UNSAID else length, plain[1].upper() == "HEAD")
 
 
-def answered(head: bytes) -> tuple[bytes, bool]:
-    """The head of a server's answer as the client gets it, and whether another one follows (100 Continue)."""
+def answered(head: bytes, bodiless: bool) -> Answered:
+    """Raises NoRequest where it cannot be read."""
     first, fields = _lines(head)
     status = re.fullmatch(r"HTTP/1\.[01] (\d{3})(?: .*)?", first)
     if status is None:
         raise NoRequest("502 Bad Gateway", "The server's answer is not HTTP/1.")
     if status[1].startswith("1"):
-        return head, True
-    return _head(first, [field for field in fields if field[0].lower() not in BETWEEN_TWO]), False
+        return Answered(head, more=True)
+    kept = [field for field in fields if field[0].lower() not in BETWEEN_TWO]
+    length = 0 if bodiless or status[1] in ("204", "304") else _body_bytes(kept)
+    return Answered(_head(first, kept), None if length == UNSAID else length)
 
 
 def _lines(head: bytes) -> tuple[str, list[tuple[str, str]]]:
@@ -90,8 +108,9 @@ def _port(said: str) -> int:
 
 
 def _body_bytes(fields: list[tuple[str, str]]) -> int | None:
+    """None for one that comes in chunks."""
     lengths = [value for name, value in fields if name.lower() == "content-length"]
     chunked = any(name.lower() == "transfer-encoding" for name, _ in fields)
     if len(lengths) + chunked > 1 or not all(re.fullmatch(r"[0-9]{1,15}", length) for length in lengths):
         raise NoRequest("400 Bad Request", "The length of the request is not clear.")
-    return None if chunked else int(lengths[0]) if lengths else 0
+    return None if chunked else int(lengths[0]) if lengths else UNSAID

@@ -85,18 +85,21 @@ class Tunnel:
     silent: bool = False
     """Nothing was asked for."""
     _idle: asyncio.Timeout | None = field(default=None, init=False)
+    _begun: bool = field(default=False, init=False)
+    """The client has been answered, so that it cannot be told anything else."""
 
     async def run(self) -> None:
         began = asyncio.get_running_loop().time()
         try:
             await self._serve()
         except NoRequest as refused:
-            self.reason = str(refused)
+            self.reason = refused.reason
             await self._tell(refused)
         except TimeoutError:
             self.reason = f"Nothing moved for {self.passage.limits.idle_seconds:g} seconds."
         except OSError as error:
-            self.reason = f"The connection was lost: {error.strerror or error}"
+            self.reason = f"The connection was lost: {error.strerror or error}."
+            await self._tell(NoRequest("502 Bad Gateway", self.reason))
         finally:
             self.client_writer.transport.abort()
             if not self.silent:
@@ -159,11 +162,12 @@ class Tunnel:
 
     async def _exchange(self, request: Asked, server: asyncio.StreamReader, to_server: asyncio.StreamWriter) -> None:
         if request.head is None:
+            self._begun = True
             await self._give(self.client_writer, b"HTTP/1.1 200 Connection established\r\n\r\n")
             both = self._up(to_server), self._down(server)
         else:
             await self._send(to_server, request.head)
-            both = self._body(to_server, request.body_bytes), self._answer(server)
+            both = self._body(to_server, request.body_bytes), self._answer(server, request.bodiless)
         up, down = (asyncio.ensure_future(one) for one in both)
         try:
             # A plain exchange is over with the server's answer, a tunnel when both sides have ended.
@@ -190,18 +194,20 @@ class Tunnel:
                 left = None if left is None else left - len(chunk)
                 await self._send(to_server, chunk)
 
-    async def _answer(self, server: asyncio.StreamReader) -> None:
-        more = True
+    async def _answer(self, server: asyncio.StreamReader, bodiless: bool) -> None:
+        more, left = True, None
         while more:
             try:
-                head, more = answered(await server.readuntil(HEAD_END))
+                answer = answered(await server.readuntil(HEAD_END), bodiless)
             except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, NoRequest) as error:
                 raise NoRequest("502 Bad Gateway", f"The answer of {self.host} cannot be read.") from error
-            await self._receive(head)
-        await self._down(server)
+            await self._receive(answer.head)
+            more, left = answer.more, answer.body_bytes
+        await self._down(server, left)
 
-    async def _down(self, server: asyncio.StreamReader) -> None:
-        while chunk := await server.read(CHUNK):
+    async def _down(self, server: asyncio.StreamReader, left: int | None = None) -> None:
+        while left != 0 and (chunk := await server.read(min(CHUNK, left or CHUNK))):
+            left = None if left is None else left - len(chunk)
             await self._receive(chunk)
         self.client_writer.write_eof()
 
@@ -213,6 +219,7 @@ class Tunnel:
     async def _receive(self, chunk: bytes) -> None:
         self.passage.count(len(chunk))
         self.received += len(chunk)
+        self._begun = True
         await self._give(self.client_writer, chunk)
 
     async def _give(self, writer: asyncio.StreamWriter, chunk: bytes) -> None:
@@ -222,8 +229,8 @@ class Tunnel:
             self._idle.reschedule(asyncio.get_running_loop().time() + self.passage.limits.idle_seconds)
 
     async def _tell(self, refused: NoRequest) -> None:
-        """In the status line, too: many clients show nothing else of it. Not where an answer has begun."""
-        if self.received:
+        """In the status line, too: many clients show nothing else of it."""
+        if self._begun:
             return
         text = f"perdure: {refused.reason}"
         status = f"403 {text}" if refused.status.startswith("403") else refused.status

@@ -7,6 +7,7 @@ An event has a deterministic `key` within its run; recording a key twice is reco
     turn/<n>  turn/<n>/note/<k>  turn/<n>/refused/<attempt>
     <call>/started/<attempt>  <call>/redone/<attempt>  <call>/returned
     approval/<approval id>/requested  approval/<approval id>/decided
+    connection/<call>/<attempt>/<n>  connection/<call>/<attempt>/rest
     plan/<n>  verify/<round>  work/<n>  effect/<name>/intended  effect/<name>/done
 
 where <call> is `turn/<n>/call/<i>`, `verify/<round>/call/<i>`, `setup/call/0` or `publish/<n>/call/0`.
@@ -17,7 +18,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 
 from domain.events.approval import ApprovalDecided, ApprovalRequested, PlanAccepted, PlanProposed
-from domain.events.call import ToolRedone, ToolReturned, ToolStarted
+from domain.events.call import ConnectionsCounted, ConnectionTried, ToolRedone, ToolReturned, ToolStarted
 from domain.events.effect import EffectDone, EffectIntended, VerifyEnded, WorkCommitted
 from domain.events.run import LimitsRaised, RunEnded, RunStarted, RunSubmitted, StatusChanged
 from domain.events.turn import MessageReceived, NoteAdded, TurnAnswered, TurnRefused
@@ -27,6 +28,8 @@ __all__ = [
     "EVENT",
     "ApprovalDecided",
     "ApprovalRequested",
+    "ConnectionTried",
+    "ConnectionsCounted",
     "EffectDone",
     "EffectIntended",
     "Event",
@@ -66,6 +69,8 @@ Event = Annotated[
     | TurnRefused
     | ToolStarted
     | ToolRedone
+    | ConnectionTried
+    | ConnectionsCounted
     | ToolReturned
     | ApprovalRequested
     | ApprovalDecided

@@ -15,6 +15,7 @@ from adapters.sandboxes.delegation import find_cgroups
 from adapters.sandboxes.limits import limit_text
 from adapters.sandboxes.names import Names, plain
 from adapters.sandboxes.namespaces import Namespaces
+from adapters.sandboxes.proxied import with_proxy
 from adapters.sandboxes.rootfs import AGENT_ID, make_etc, mount_arguments, root_arguments
 from adapters.sandboxes.seccomp import load_filter, memory_file
 from adapters.sandboxes.toolchain import Toolchain
@@ -95,7 +96,7 @@ class BubblewrapSandbox:
         await self.prepare()
         if self._ground is None:
             raise SandboxUnavailable("The sandbox is not prepared.")
-        return await self._run_on(self._ground, command, on_output)
+        return await self._run_on(self._ground, with_proxy(command), on_output)
 
     async def _run_on(self, ground: Ground, command: Command, on_output: Show | None = None) -> CommandResult:
         with self._names.running(command.name) as running:

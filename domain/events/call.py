@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from domain.network import Connection
 from domain.snapshot import SnapshotRef
 from domain.tool import ToolClass, ToolResult
 from domain.value import Value
@@ -25,6 +26,27 @@ class ToolRedone(Value):
     type: Literal["tool_redone"] = "tool_redone"
     call: str
     attempt: int
+
+
+class ConnectionTried(Value):
+    """A command asked for a connection, which was made or refused. Never what was said over it."""
+
+    type: Literal["connection_tried"] = "connection_tried"
+    call: str
+    attempt: int
+    connection: Connection
+
+
+class ConnectionsCounted(Value):
+    """What one attempt tried beyond those that are recorded one by one."""
+
+    type: Literal["connections_counted"] = "connections_counted"
+    call: str
+    attempt: int
+    allowed: int
+    refused: int
+    sent_bytes: int
+    received_bytes: int
 
 
 class ToolReturned(Value):

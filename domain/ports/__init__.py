@@ -4,6 +4,7 @@ from domain.ports.files import Blobs, Snapshots, Workspaces
 from domain.ports.forge import Forge, Forges, RepositoryTokens
 from domain.ports.journal import CallCommit, Journal, RunCount, RunFilter, Submission
 from domain.ports.model import Model, Models
+from domain.ports.network import Egress
 from domain.ports.process import Clock, LiveTasks, Prompts
 from domain.ports.repository import Repositories
 from domain.ports.sandbox import Sandbox
@@ -12,6 +13,7 @@ __all__ = [
     "Blobs",
     "CallCommit",
     "Clock",
+    "Egress",
     "Forge",
     "Forges",
     "Journal",

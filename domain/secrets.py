@@ -97,22 +97,22 @@ class MaskStream:
 
     def feed(self, chunk: bytes) -> bytes:
         self._held += chunk.decode("latin-1")
-        return self._give(_settled(self._held))
+        return self._give(*_settled(self._held))
 
     def end(self) -> bytes:
-        return self._give(len(self._held))
+        whole = len(self._held)
+        return self._give(whole, whole, whole)
 
-    def _give(self, upto: int) -> bytes:
+    def _give(self, upto: int, reach: int, limit: int) -> bytes:
+        """Masks and gives the text before `upto`, and every secret that begins before `reach`, as far as `limit`."""
         if not upto:
             return b""
         shift = len(self._before)
         text = self._before + self._held
-        within_line = upto < len(self._held) and text[upto + shift - 1] not in "\r\n"
-        # What tells of a secret may stand before the cut, and the secret after it.
-        reach = upto + shift + (SIGN_REACH if within_line else 0)
-        found = [one for one in self._mask.found(text) if shift <= one.start < reach]
-        upto = max([upto, *(one.end - shift for one in found)])
-        given = _hidden(text[: upto + shift], found)[shift:]
+        found = [one for one in self._mask.found(text) if shift <= one.start < reach + shift]
+        upto = max([upto, *(min(one.end - shift, limit) for one in found)])
+        within = [FoundSecret(one.start, min(one.end, upto + shift), one.kind) for one in found]
+        given = _hidden(text[: upto + shift], within)[shift:]
         self._before = text[upto + shift - 1]
         self._held = self._held[upto:]
         return given.encode("latin-1")
@@ -126,20 +126,23 @@ def masked_pieces(mask: Mask, pieces: Iterable[bytes]) -> Iterator[bytes]:
     yield stream.end()
 
 
-def _settled(held: str) -> int:
-    """How much of it cannot be the beginning of a secret whose rest is still to come."""
+def _settled(held: str) -> tuple[int, int, int]:
+    """How much of it can be given, before where a secret in it must begin to be whole, and where an open key begins."""
     length = len(held)
     settled = max(held.rfind("\n"), held.rfind("\r")) + 1
+    reach = settled
     if length - settled >= 2 * LINE_REACH:
         settled = length - LINE_REACH
+        # What tells of a secret may stand before the cut, and the secret after it.
+        reach = settled + SIGN_REACH
     anchor = PRIVATE_KEY.anchors[0]
-    block = held.find(anchor, max(0, length - BLOCK_REACH), settled + len(anchor))
+    block = held.find(anchor, max(0, length - BLOCK_REACH))
     while block >= 0:
         end = _BLOCK_END.search(held, block)
         if end is None:
-            return min(block, settled)
-        block = held.find(anchor, end.end(), settled + len(anchor))
-    return settled
+            return min(block, settled), min(block, reach), block
+        block = held.find(anchor, end.end())
+    return settled, reach, length
 
 
 def _of_rule(rule: SecretRule, text: str) -> Iterator[FoundSecret]:

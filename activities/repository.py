@@ -7,6 +7,7 @@ from activities.waits import shown
 from domain.dossier import Dossier
 from domain.errors import NotFound, WorkRefused
 from domain.event import EffectDone, EffectIntended, WorkCommitted
+from domain.ports import Snapshots
 from domain.record import NewEvent
 from domain.repository import CommitSpec, PublishedWork, ResolvedRepository, branch_name
 from domain.sandbox import MIRROR_PATH, Command, CommandResult, ReadOnlyMount
@@ -17,6 +18,9 @@ from domain.workspace import AttemptLayers, WorkspaceLease, WorkspaceRef
 
 NOTHING_TO_COMMIT = 9
 """Exit status of the commit command where the tree is that of the base."""
+
+REFUSED = 10
+"""And where what is there cannot be committed, whoever tries."""
 
 PUSH = "effect/push"
 
@@ -43,8 +47,9 @@ class PushBranchInput(Value):
 
 
 class RepositoryActivities:
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, snapshots: Snapshots) -> None:
         self._host = host
+        self._snapshots = snapshots
 
     @activity.defn
     async def commit_work(self, input: CommitWorkInput) -> CommitWorkResult:
@@ -78,11 +83,12 @@ class RepositoryActivities:
         try:
             result = await self._host.sandbox.run(command)
             await self._host.workspaces.discard(lease.workspace_id, call, attempt + 1)
-            commit = _made(result, command.limits.output_bytes)
-            if commit is None:
-                return None
-            rules = self._host.site.publish
-            return await self._host.repositories.take_in(repository, pack, commit, spec, rules)
+            repositories, rules = self._host.repositories, self._host.site.publish
+            if is_broken(result) and dossier.snapshot is not None:
+                commit = await repositories.assemble(repository, dossier.snapshot, self._snapshots, spec, pack)
+            else:
+                commit = _made(result, command.limits.output_bytes)
+            return await repositories.take_in(repository, pack, commit, spec, rules) if commit else None
         finally:
             pack.unlink(missing_ok=True)
 
@@ -129,6 +135,13 @@ class RepositoryActivities:
         await self._host.journal.record(input.run_id, [NewEvent(key=f"{PUSH}/done", event=done)])
 
 
+def is_broken(result: CommandResult) -> bool:
+    """Whether git failed in the sandbox by itself: neither done, nor refused, nor too large."""
+    if result.ended in ("output_limit", "cancelled"):
+        return False
+    return result.exit_code not in (0, NOTHING_TO_COMMIT, REFUSED) or not (result.exit_code or result.report)
+
+
 def _made(result: CommandResult, most_bytes: int) -> str | None:
     """The commit that was made; None where there was nothing to commit."""
     if result.exit_code == NOTHING_TO_COMMIT:
@@ -136,7 +149,7 @@ def _made(result: CommandResult, most_bytes: int) -> str | None:
     kept = "The run's files are kept: see its diff and files. Start a run whose task says what to leave out."
     if result.ended == "output_limit":
         raise WorkRefused(f"The work is larger than {most_bytes // 1024**2} MiB as a git pack.", kept)
-    reported = result.report.decode().split()
+    reported = result.report.decode(errors="replace").split()
     if result.exit_code != 0 or not reported:
         said = (result.head + result.tail).decode(errors="replace")[-2000:].strip()
         raise WorkRefused(f"The work could not be committed: {said}", kept)

@@ -10,6 +10,8 @@ from domain.repository import CommitSpec
 from domain.sandbox import Command, SandboxLimits
 
 COMMIT_SECONDS = 900.0
+CACHES = ("__pycache__/", "*.pyc", ".pytest_cache/", ".ruff_cache/", ".mypy_cache/")
+"""Nobody's work, also where a repository forgot to ignore them; what it tracks is not concerned."""
 CRUD = re.compile(r"[\x00-\x1f\x7f<>]+")
 
 
@@ -17,7 +19,7 @@ def commit_command(base: str, commit: CommitSpec, rules: WorkRules) -> Command:
     """Prints the pack and reports `<commit> <tree>`; where the exit code is not 0, what it printed says why."""
     empty = EMPTY_BODY if base == EMPTY_COMMIT else ""
     return Command(
-        argv=("sh", "-c", script("commit.sh"), "commit", base, object_form(base), empty),
+        argv=("sh", "-c", script("commit.sh"), "commit", base, object_form(base), empty, "\n".join(CACHES)),
         environment=sandbox_environment(),
         stdin=commit_body(base, commit).encode(),
         timeout_seconds=COMMIT_SECONDS,

@@ -1,16 +1,16 @@
-# Run in the sandbox: $1 base commit, $2 object format, $3 the empty base's commit without its tree, or nothing.
+# Run in the sandbox: $1 base commit, $2 object format, $3 the empty base's commit without its tree, or nothing,
+# $4 what is always ignored unless it is tracked.
 # Standard input is the commit without its tree. Prints the pack, and `commit tree` on descriptor 3.
 # The agent's own .git is not used: it may be wrecked. Where this fails, what is printed says why.
 set -u
-base=$1 form=$2 empty=$3
+base=$1 form=$2 empty=$3 caches=$4
 
 prepare() {
   cat >"$scratch/body"
   export GIT_DIR="$scratch/git"
   git init --quiet --bare --template= --object-format="$form"
   mkdir -p "$scratch/git/objects/info" "$scratch/git/info"
-  # Caches are nobody's work, also where a repository forgot to ignore them; what it tracks is not concerned.
-  printf '%s\n' __pycache__/ '*.pyc' .pytest_cache/ .ruff_cache/ .mypy_cache/ >"$scratch/git/info/exclude"
+  printf '%s\n' "$caches" >"$scratch/git/info/exclude"
   [ ! -d /mirror/objects ] || echo /mirror/objects >"$scratch/git/objects/info/alternates"
   git config core.bare false
   cat >>"$scratch/git/config" <<'CONFIG'

@@ -9,10 +9,11 @@ from adapters.repositories.empty import EMPTY_REPOSITORY
 from adapters.repositories.mirror import Mirrors
 from adapters.repositories.publish import Publisher
 from adapters.repositories.rules import WorkRules
-from domain.ports.files import Blobs
+from domain.ports.files import Blobs, Snapshots
 from domain.ports.sandbox import Sandbox
 from domain.repository import CommitSpec, PublishedWork, RepositorySpec, ResolvedRepository
 from domain.sandbox import Command
+from domain.snapshot import SnapshotRef
 from domain.terms import PublishRules
 
 
@@ -54,6 +55,11 @@ class GitRepositories:
 
     def commit_command(self, base: str, commit: CommitSpec) -> Command:
         return commit_command(base, commit, self._rules)
+
+    async def assemble(
+        self, repository: ResolvedRepository, ref: SnapshotRef, snapshots: Snapshots, commit: CommitSpec, pack: Path
+    ) -> str | None:
+        return await self._publisher.assemble(repository, ref, snapshots, commit, pack)
 
     async def take_in(
         self,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.repositories.added import FLAGS, Added, read_added
+from adapters.repositories.assemble import Assembly, published_part
 from adapters.repositories.bandit import check_python
 from adapters.repositories.commit import expected_commit, object_form
 from adapters.repositories.faults import local_fault, remote_fault
@@ -27,14 +28,16 @@ from adapters.repositories.rules import (
 )
 from adapters.repositories.transport import receive_pack
 from domain.errors import OutOfSpace, RemoteUnavailable, RepositoryRefused, WorkRefused
-from domain.ports.files import Blobs
+from domain.ports.files import Blobs, Snapshots
 from domain.ports.sandbox import Sandbox
 from domain.repository import CommitSpec, Finding, PublishedWork, ResolvedRepository
+from domain.snapshot import SnapshotRef
 from domain.terms import PublishRules
 
 DIFF_BYTES = 20 * 1024**2
 ADDED_BYTES = 32 * 1024**2
 """How much of what the work adds is searched."""
+PACK_FLAGS = ("--revs", "--thin", "--stdout", "--quiet", "--delta-base-offset", "--threads=1")
 PUSH_SECONDS = 900.0
 AGAIN = "What the run made is kept: see its diff, and start the run again."
 
@@ -82,6 +85,18 @@ class Publisher:
                 findings_count=findings_count,
             )
 
+    async def assemble(
+        self, repository: ResolvedRepository, ref: SnapshotRef, snapshots: Snapshots, commit: CommitSpec, pack: Path
+    ) -> str | None:
+        base = repository.commit
+        mirror = await self.mirrors.restore(repository)
+        manifest = published_part(await snapshots.manifest(ref))
+        async with intake(self.root, mirror, object_form(base)) as clean:
+            made = await Assembly(clean, snapshots, ref, manifest, self.rules).make(base, commit)
+            if made is not None:
+                await clean.write(pack, "pack-objects", *PACK_FLAGS, stdin=f"{made}\n^{base}\n".encode())
+        return made
+
     async def _check_commit(self, clean: Intake, base: str, commit_id: str, commit: CommitSpec) -> str:
         """The tree of a commit that is exactly what the spec says, over exactly the base, with nothing missing."""
         asked = await clean.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{commit_id}^{{tree}}")
@@ -126,8 +141,7 @@ class Publisher:
     async def _store_pack(self, clean: Intake, base: str, commit_id: str) -> str:
         """Packed anew: what the sandbox added beside the commit's own objects is left behind."""
         path = clean.git_dir.parent / "work.pack"
-        flags = ("--revs", "--thin", "--stdout", "--quiet", "--delta-base-offset", "--threads=1")
-        await clean.write(path, "pack-objects", *flags, stdin=f"{commit_id}\n^{base}\n".encode())
+        await clean.write(path, "pack-objects", *PACK_FLAGS, stdin=f"{commit_id}\n^{base}\n".encode())
         return await self.blobs.put_file(path)
 
     async def _store_diff(self, clean: Intake, base: str, commit_id: str) -> str:

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Protocol
 
+from domain.ports.files import Snapshots
 from domain.repository import CommitSpec, PublishedWork, RepositorySpec, ResolvedRepository
 from domain.sandbox import Command
+from domain.snapshot import SnapshotRef
 from domain.terms import PublishRules
 
 
@@ -30,6 +32,13 @@ class Repositories(Protocol):
 
     def commit_command(self, base: str, commit: CommitSpec) -> Command:
         """To run in the sandbox: commits /workspace over `base` with a git directory of its own, prints the pack."""
+        ...
+
+    async def assemble(
+        self, repository: ResolvedRepository, ref: SnapshotRef, snapshots: Snapshots, commit: CommitSpec, pack: Path
+    ) -> str | None:
+        """The same commit without the sandbox and without the agent's `.git`: built from a snapshot, its pack written
+        to `pack`. None where nothing differs from the base. WorkRefused."""
         ...
 
     async def take_in(

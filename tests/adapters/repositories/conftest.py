@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +45,8 @@ def remove(directory: Path) -> None:
     """The kernel leaves a directory of mode 000 in the work directory of an overlay."""
     for work in directory.glob("work/work"):
         work.chmod(0o700)
-    shutil.rmtree(directory)
+    # Not shutil, which recurses: agents make directories deeper than Python's stack.
+    subprocess.run(["rm", "-rf", "--", directory], check=True)
 
 
 @pytest.fixture
@@ -79,9 +82,9 @@ def sandbox() -> Generator[BubblewrapSandbox]:
 def make(place: Path, blobs: ObjectBlobs, sandbox: BubblewrapSandbox) -> Make:
     """`make(home="other", git_token=...)`: repositories with a home of that name, and a policy."""
 
-    def made(home: str = "home", **policy: object) -> GitRepositories:
-        allowed = RemotePolicy.model_validate({"allowed_paths": (str(place),), **policy})
-        return GitRepositories(place / home, blobs, sandbox, allowed, AGENT_UID)
+    def made(home: str = "home", **policy: Any) -> GitRepositories:
+        named: dict[str, Any] = {"allowed_paths": (str(place),), **policy}
+        return GitRepositories(place / home, blobs, sandbox, RemotePolicy(**named), AGENT_UID)
 
     return made
 

@@ -101,7 +101,7 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
         here = host_id(home, host_name())
         host = Host(here, journal, dossiers, sandbox, workspaces, repositories, outputs, site, mask)
         opening = WorkspaceActivities(host)
-        publishing = RepositoryActivities(host)
+        publishing = RepositoryActivities(host, PackSnapshots(blobs))
         shared = (
             EventActivities(journal, PackSnapshots(blobs)),
             ApprovalActivities(journal, dossiers),

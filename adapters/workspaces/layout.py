@@ -7,6 +7,9 @@
                                   base/<root>/     what this run changed, in overlay form
                                   try/<call>.<attempt>/{<root>.up,<root>.work,trash}/
                                                        owner, sealed.json
+Where the sandbox mounts no overlays (materialised.py), a generation has instead of these:
+                                  ledger    where the tree stands
+                                  tree/<root>/     the workspace itself
 """
 
 import os
@@ -20,10 +23,13 @@ from pydantic import Field, ValidationError
 from adapters.workspaces.apply import Owner
 from adapters.workspaces.rubbish import Rubbish
 from adapters.workspaces.scan import ROOT_MODES
+from domain.sandbox import HOME_PATH, WORKSPACE_PATH
 from domain.snapshot import DirectoryEntry, Manifest, SnapshotRef
 from domain.value import Value
 from domain.workspace import ROOTS, BaseSpec
 
+TARGETS = {"workspace": WORKSPACE_PATH, "home": HOME_PATH, "tmp": "/tmp"}  # noqa: S108 - a path inside the sandbox
+EMPTY = "empty"
 TRAVERSABLE = 0o711
 MARKS_BYTES = 64 * 1024
 BOOT = Path("/proc/sys/kernel/random/boot_id")

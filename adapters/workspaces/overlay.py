@@ -3,34 +3,32 @@
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from weakref import WeakValueDictionary
 
 from adapters.workspaces.bases import Bases, disk
+from adapters.workspaces.guard import Guard
 from adapters.workspaces.layout import (
+    EMPTY,
+    TARGETS,
     Mark,
     Place,
     attempts_before,
     dead_attempts,
     generations,
     make_directory,
-    make_passage,
     upper_of,
     work_of,
     workspace_path,
 )
-from adapters.workspaces.locks import SharedLock, held, in_thread
+from adapters.workspaces.locks import in_thread
 from adapters.workspaces.rubbish import Rubbish
 from adapters.workspaces.scan import DeltaCaps
-from adapters.workspaces.seal import draft, store
+from adapters.workspaces.seal import draft_layers, store
 from adapters.workspaces.snapshots import PackSnapshots, bare
 from domain.errors import Fenced
 from domain.ports.files import Blobs
-from domain.sandbox import HOME_PATH, WORKSPACE_PATH, OverlayMount
+from domain.sandbox import OverlayMount
 from domain.snapshot import SnapshotRef
 from domain.workspace import ROOTS, AttemptLayers, BaseSpec, SealedAttempt, WorkspaceLease
-
-TARGETS = {"workspace": WORKSPACE_PATH, "home": HOME_PATH, "tmp": "/tmp"}  # noqa: S108 - a path inside the sandbox
-EMPTY = "empty"
 
 
 class OverlayWorkspaces:
@@ -44,11 +42,11 @@ class OverlayWorkspaces:
         self._snapshots = PackSnapshots(blobs)
         self._rubbish = Rubbish(home / "gone")
         self._bases = Bases(self._snapshots, agent_uid)
-        self._locks: WeakValueDictionary[str, SharedLock] = WeakValueDictionary()
+        self._guard = Guard(home, agent_uid)
 
     async def open(self, lease: WorkspaceLease, base: BaseSpec, base_path: Path) -> tuple[SnapshotRef, bool]:
         target = lease.snapshot or bare(base.commit or EMPTY)
-        async with self._alone(lease.workspace_id):
+        async with self._guard.alone(lease.workspace_id):
             await in_thread(make_directory, self._home / EMPTY, 0o755, self._owner)
             place, wanted = self._place(lease), Mark(base=base, base_path=str(base_path))
             adopted = await self._bases.adopt(place, wanted, target)
@@ -76,12 +74,12 @@ class OverlayWorkspaces:
             yield AttemptLayers(attempt_id="read", mounts=self._mounts(place, mark, None))
 
     async def seal(self, lease: WorkspaceLease, layers: AttemptLayers) -> SealedAttempt:
-        async with self._lock(lease.workspace_id).shared(), disk():
+        async with self._guard.of(lease.workspace_id).shared(), disk():
             place, mark, target = await in_thread(self._look_at, lease, layers.attempt_id)
             attempt = place.attempt(layers.attempt_id)
             standing = await self._snapshots.standing(target)
             lowest = {root: self._lowest(mark, root) for root in ROOTS}
-            made = await in_thread(draft, attempt, lowest, standing, target, self._caps)
+            made = await in_thread(draft_layers, attempt, lowest, standing, target, self._caps)
             dropped = made.header.dropped
             if made.pack is None:
                 return SealedAttempt(attempt_id=layers.attempt_id, snapshot=target, changed=0, dropped=dropped)
@@ -91,13 +89,13 @@ class OverlayWorkspaces:
         return SealedAttempt(attempt_id=layers.attempt_id, snapshot=ref, changed=made.changed, dropped=dropped)
 
     async def apply(self, lease: WorkspaceLease, sealed: SealedAttempt) -> None:
-        async with self._alone(lease.workspace_id):
+        async with self._guard.alone(lease.workspace_id):
             place, mark, _ = await in_thread(self._look, lease)
             await self._bases.bring(place, mark, sealed.snapshot)
             await in_thread(self._rubbish.take, place.attempt(sealed.attempt_id))
 
     async def discard(self, workspace_id: str, call: str, before_attempt: int) -> None:
-        async with self._lock(workspace_id).shared(), disk():
+        async with self._guard.of(workspace_id).shared(), disk():
             places = self._places(workspace_path(self._home, workspace_id))
             for path in await in_thread(attempts_before, places, call, before_attempt):
                 await in_thread(self._rubbish.take, path)
@@ -108,7 +106,7 @@ class OverlayWorkspaces:
 
     async def close(self, workspace_id: str) -> None:
         """Frees the disk; the workspace can be opened again from its snapshot."""
-        async with self._alone(workspace_id):
+        async with self._guard.alone(workspace_id):
             await in_thread(self._rubbish.take, workspace_path(self._home, workspace_id))
 
     async def settle(self) -> None:
@@ -125,29 +123,15 @@ class OverlayWorkspaces:
     async def _at_committed(self, lease: WorkspaceLease) -> AsyncGenerator[tuple[Place, Mark, SnapshotRef]]:
         """Holds the workspace's lock shared, its base at the committed snapshot."""
         for _ in range(2):
-            async with self._lock(lease.workspace_id).shared():
+            async with self._guard.of(lease.workspace_id).shared():
                 place, mark, target = await in_thread(self._look, lease)
                 if mark.stands_at(target):
                     yield place, mark, target
                     return
-            async with self._alone(lease.workspace_id):
+            async with self._guard.alone(lease.workspace_id):
                 place, mark, target = await in_thread(self._look, lease)
                 await self._bases.bring(place, mark, target)
         raise Fenced(f"Workspace {lease.workspace_id} has moved on from the snapshot {target.id}.")
-
-    @asynccontextmanager
-    async def _alone(self, workspace_id: str) -> AsyncGenerator[None]:
-        async with self._lock(workspace_id).alone(), disk():
-            workspace = workspace_path(self._home, workspace_id)
-            await in_thread(make_passage, (self._home, workspace), self._owner)
-            async with held(workspace / "lock"):
-                yield
-
-    def _lock(self, workspace_id: str) -> SharedLock:
-        lock = self._locks.get(workspace_id)
-        if lock is None:
-            lock = self._locks[workspace_id] = SharedLock()
-        return lock
 
     def _place(self, lease: WorkspaceLease) -> Place:
         path = workspace_path(self._home, lease.workspace_id) / str(lease.generation)

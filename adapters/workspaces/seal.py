@@ -1,6 +1,6 @@
 """A dead attempt as a pack, and the snapshot that it would make."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +24,25 @@ class Draft:
     changed: int
 
 
-def draft(attempt: Path, lowest: Mapping[str, Path], standing: Standing, parent: SnapshotRef, caps: DeltaCaps) -> Draft:
+def draft_layers(
+    attempt: Path, lowest: Mapping[str, Path], standing: Standing, parent: SnapshotRef, caps: DeltaCaps
+) -> Draft:
     """`lowest` has the bottom layer of each root. Blocks."""
-    with PackWriter(attempt) as writer:
-        scan = Scan(standing, writer, caps)
+
+    def fill(scan: Scan) -> None:
         for root, base in lowest.items():
             scan.add_root(root, upper_of(attempt, root), base)
+
+    return draft(attempt, standing, parent, caps, fill)
+
+
+def draft(
+    directory: Path, standing: Standing, parent: SnapshotRef, caps: DeltaCaps, fill: Callable[[Scan], None]
+) -> Draft:
+    """`fill` finds what changed; `directory` takes what is too large for memory. Blocks."""
+    with PackWriter(directory) as writer:
+        scan = Scan(standing, writer, caps)
+        fill(scan)
         after = standing.after(scan.delta, scan.before.found)
         number = (parent.number + 1) % WHOLE_EVERY
         header = PackHeader(

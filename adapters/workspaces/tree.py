@@ -19,13 +19,14 @@ OWNER = 0o700
 class Tree:
     """A directory addressed by paths relative to it ("" is itself), as text with surrogate escapes.
 
-    A descriptor that it answers with is valid until the next question. Where `unlock` is set, directories whose owner
-    may not enter or change them are made so; `unlocked` has the modes that they had.
+    A descriptor that it answers with is valid until the next question. Where `unlock` is set, directories that do not
+    give their owner `rights` are made to give all; `unlocked` has the modes that they had.
     """
 
-    def __init__(self, root: Path, *, unlock: bool = False) -> None:
+    def __init__(self, root: Path, *, unlock: bool = False, rights: int = OWNER) -> None:
         self.unlocked: dict[str, int] = {}
         self._unlock = unlock
+        self._rights = rights
         self._open: OrderedDict[str, int] = OrderedDict()
         self._root = self._enter(os.fspath(root), None, "")
 
@@ -98,7 +99,7 @@ class Tree:
             return _open(above, name)
         if self._unlock:
             mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-            if mode & OWNER != OWNER:
+            if mode & self._rights != self._rights:
                 self.unlocked.setdefault(path, mode)
                 os.fchmod(descriptor, mode | OWNER)
         return descriptor

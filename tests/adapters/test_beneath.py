@@ -98,7 +98,7 @@ def test_what_is_not_there_or_is_no_name_says_so(planted: int) -> None:
     assert errno_of(planted, "n\0ne") == errno.EINVAL
     with pytest.raises(NotADirectoryError):
         open_folder(planted, "dir")
-    with pytest.raises(OSError, match="symbolic links"):
+    with pytest.raises(OSError, match=r"\[Errno"):
         open_beneath(planted, "passwd", FOLDER)
     link = open_beneath(planted, "passwd", PLACE)
     with pytest.raises(OSError, match="Bad file descriptor"):

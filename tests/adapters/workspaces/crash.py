@@ -1,4 +1,5 @@
-"""A program for `test_overlay`: workers that are killed -9 at random, and a look at the workspace after each.
+"""A program for `test_overlay` and `test_materialised`: workers that are killed -9 at random, and a look at the
+workspace after each.
 
 Prints how many steps were committed and how many kills there were; any difference ends it with a traceback.
 """
@@ -13,11 +14,14 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
+from adapters.workspaces.materialised import ScanWorkspaces
+from adapters.workspaces.overlay import OverlayWorkspaces
 from domain.snapshot import SnapshotRef
 from domain.value import Value
-from tests.adapters.workspaces.world import World
+from tests.adapters.workspaces.world import Kind, World
 
 CHECKOUT = {"a/x": b"ax", "a/y/z": b"ayz", "d/e/f": b"def", "b0": b"", "b1": b"", "b2": b"", "ro/first": b"1"}
+KIND: Kind = ScanWorkspaces if "--scan" in sys.argv else OverlayWorkspaces
 KILLS = 30
 CHANGES = {
     "open",
@@ -58,7 +62,7 @@ class Record(Value):
 
 class Trial:
     def __init__(self, root: Path) -> None:
-        self.world = World(root)
+        self.world = World(root, kind=KIND)
         self.path = root / "record.json"
         self.record = Record()
         if self.path.exists():

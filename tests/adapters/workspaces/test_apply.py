@@ -5,7 +5,9 @@ import asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.adapters.workspaces.world import new_world, quoted
+from adapters.workspaces.materialised import ScanWorkspaces
+from adapters.workspaces.overlay import OverlayWorkspaces
+from tests.adapters.workspaces.world import Kind, new_world, quoted
 
 CHECKOUT = {
     "a/x": b"ax",
@@ -58,14 +60,23 @@ operation = st.one_of(
 calls = st.lists(st.lists(operation, min_size=1, max_size=6), min_size=1, max_size=4)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+any_calls = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+
+
+@any_calls
 @given(calls)
 def test_merged_plain_and_restored_trees_are_equal(scripts: list[list[str]]) -> None:
-    asyncio.run(compare(scripts))
+    asyncio.run(compare(scripts, OverlayWorkspaces, ScanWorkspaces))
 
 
-async def compare(scripts: list[list[str]]) -> None:
-    async with new_world() as world:
+@any_calls
+@given(calls)
+def test_scanned_plain_and_restored_trees_are_equal(scripts: list[list[str]]) -> None:
+    asyncio.run(compare(scripts, ScanWorkspaces, OverlayWorkspaces))
+
+
+async def compare(scripts: list[list[str]], kind: Kind, other: Kind) -> None:
+    async with new_world(kind=kind) as world:
         world.write_checkout(CHECKOUT)
         await world.open()
         plain = world.plain()
@@ -80,3 +91,4 @@ async def compare(scripts: list[list[str]]) -> None:
             assert again.snapshot == sealed.snapshot
             assert again.changed == 0
         assert await world.view_restored("elsewhere") == world.listing(plain)
+        assert await world.view_restored("another", other) == world.listing(plain)

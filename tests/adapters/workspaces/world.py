@@ -13,6 +13,7 @@ from importlib.metadata import files
 from pathlib import Path
 
 from adapters.blobs import ObjectBlobs
+from adapters.workspaces.materialised import ScanWorkspaces
 from adapters.workspaces.overlay import OverlayWorkspaces
 from adapters.workspaces.scan import DeltaCaps
 from adapters.workspaces.tree import remove_path
@@ -20,6 +21,8 @@ from domain.sandbox import Mount, OverlayMount, ReadOnlyMount, WritableMount
 from domain.snapshot import SnapshotRef
 from domain.workspace import AttemptLayers, BaseSpec, SealedAttempt, WorkspaceLease
 
+AnyWorkspaces = OverlayWorkspaces | ScanWorkspaces
+Kind = type[OverlayWorkspaces] | type[ScanWorkspaces]
 AGENT = 64901 if os.geteuid() == 0 else None
 TARGETS = {"workspace": "/workspace", "home": "/home/agent", "tmp": "/tmp"}
 SYSTEM = [path for path in ("/usr", "/bin", "/lib", "/lib64", "/etc/alternatives") if Path(path).exists()]
@@ -32,20 +35,21 @@ find workspace home/agent tmp -type f -exec sha256sum --zero {} +
 class World:
     """`commit` is what the journal does: after it the lease's snapshot is the new one."""
 
-    def __init__(self, root: Path, caps: DeltaCaps | None = None) -> None:
+    def __init__(self, root: Path, caps: DeltaCaps | None = None, kind: Kind = OverlayWorkspaces) -> None:
         self.root = root
+        self.kind = kind
         self.caps = caps
         self.checkout = root / "checkout"
         self.base = BaseSpec(repository="https://example.test/repository", commit="c0ffee")
         self.blobs = ObjectBlobs(f"file://{root}/blobs")
-        self._hosts: list[OverlayWorkspaces] = []
+        self._hosts: list[AnyWorkspaces] = []
         self.workspaces = self.host("host")
         self.lease = self.lease_of(0, None)
         self.calls = 0
         self._bwrap = _copy_bwrap(root / "programs")
 
-    def host(self, name: str) -> OverlayWorkspaces:
-        self._hosts.append(OverlayWorkspaces(self.root / name, self.blobs, AGENT, self.caps))
+    def host(self, name: str, kind: Kind | None = None) -> AnyWorkspaces:
+        self._hosts.append((kind or self.kind)(self.root / name, self.blobs, AGENT, self.caps))
         return self._hosts[-1]
 
     @property
@@ -104,13 +108,13 @@ class World:
             command, check=True, stdout=subprocess.PIPE, timeout=60, env={"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
         ).stdout
 
-    async def view(self, host: OverlayWorkspaces | None = None, lease: WorkspaceLease | None = None) -> list[bytes]:
+    async def view(self, host: AnyWorkspaces | None = None, lease: WorkspaceLease | None = None) -> list[bytes]:
         layers = await (host or self.workspaces).read_mounts(lease or self.lease)
         return await asyncio.to_thread(self.listing, layers.mounts)
 
-    async def view_restored(self, name: str) -> list[bytes]:
+    async def view_restored(self, name: str, kind: Kind | None = None) -> list[bytes]:
         """The workspace as another host makes it from the blob store."""
-        host = self.host(name)
+        host = self.host(name, kind)
         lease = self.lease_of(900, self.lease.snapshot)
         _, adopted = await host.open(lease, self.base, self.checkout)
         assert not adopted
@@ -140,9 +144,9 @@ def tidy(output: bytes) -> list[bytes]:
 
 
 @asynccontextmanager
-async def new_world(caps: DeltaCaps | None = None) -> AsyncGenerator[World]:
+async def new_world(caps: DeltaCaps | None = None, kind: Kind = OverlayWorkspaces) -> AsyncGenerator[World]:
     root = _open_directory()
-    world = World(root, caps)
+    world = World(root, caps, kind)
     try:
         world.write_checkout({})
         yield world

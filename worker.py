@@ -38,6 +38,8 @@ from adapters.sandboxes import make_sandbox
 from adapters.settings import Settings, host_name, load_settings
 from adapters.site import load_site
 from adapters.temporal import connect, ensure_search_attributes, fail_dead_task
+from adapters.workspaces import make_workspaces
+from adapters.workspaces.materialised import ScanWorkspaces
 from adapters.workspaces.overlay import OverlayWorkspaces
 from adapters.workspaces.snapshots import PackSnapshots
 from domain.errors import InvalidRequest, PerdureError
@@ -67,7 +69,7 @@ class Parts:
     host_id: str
     instance: Instance
     sandbox: Sandbox
-    workspaces: OverlayWorkspaces
+    workspaces: OverlayWorkspaces | ScanWorkspaces
     outputs: HostOutputs
     shared: tuple[object, ...]
     """Activity classes served on the shared queue."""
@@ -94,7 +96,7 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
         stack.push_async_callback(models.close)
         instance = Instance(home)
         stack.callback(instance.close)
-        workspaces = OverlayWorkspaces(home / "workspaces", blobs, settings.agent_uid)
+        workspaces = make_workspaces(settings, blobs)
         repositories = make_repositories(settings, blobs, sandbox)
         outputs = HostOutputs(home / "outputs", blobs, mask)
         dossiers = Dossiers(journal)

@@ -37,18 +37,19 @@ async def run(arguments: BashArguments, context: ToolContext) -> ToolOutcome:
         raise ModelMistake(
             f"`command` is longer than {COMMAND_BYTES:,} bytes. Write it to a file with `write` and run that."
         )
+    seconds = min(arguments.timeout_seconds, context.longest_seconds)
     result = await context.run(
         ["bash", "--noprofile", "--norc", "-c", WRAPPER, "bash", context.cwd, arguments.command],
         cwd=WORKSPACE_PATH,
         environment=variables(context),
-        timeout_seconds=arguments.timeout_seconds,
+        timeout_seconds=seconds,
         keep_bytes=SHOWN_BYTES,
         spool=True,
         report=True,
     )
     path, address = await context.output_note() or (None, None)
     after = kept(result, context)
-    text = shown(result, path, arguments.timeout_seconds) + (f"\n[{after.note}]" if after.note else "")
+    text = shown(result, path, seconds) + (f"\n[{after.note}]" if after.note else "")
     failed = result.ended != "exited"
     return ToolOutcome(
         ToolResult(text=text, is_error=failed, output_ref=address, exit_code=result.exit_code),

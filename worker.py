@@ -30,6 +30,7 @@ from adapters.instances import Instance, host_id, tokens
 from adapters.journal.postgres import PostgresJournal
 from adapters.logs import keep_in
 from adapters.models import ProviderModels
+from adapters.network.proxy import EgressProxy
 from adapters.outputs import HostOutputs
 from adapters.prompts import FilePrompts
 from adapters.repositories import make_repositories
@@ -71,6 +72,7 @@ class Parts:
     sandbox: Sandbox
     workspaces: OverlayWorkspaces | ScanWorkspaces
     outputs: HostOutputs
+    egress: EgressProxy
     shared: tuple[object, ...]
     """Activity classes served on the shared queue."""
     hosted: tuple[object, ...]
@@ -98,10 +100,11 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
         stack.callback(instance.close)
         workspaces = make_workspaces(settings, blobs)
         repositories = make_repositories(settings, blobs, sandbox)
+        egress = EgressProxy(home, settings.agent_uid)
         outputs = HostOutputs(home / "outputs", blobs, mask)
         dossiers = Dossiers(journal)
         here = host_id(home, host_name())
-        host = Host(here, journal, dossiers, sandbox, workspaces, repositories, outputs, site, mask)
+        host = Host(here, journal, dossiers, sandbox, workspaces, repositories, outputs, site, mask, egress)
         opening = WorkspaceActivities(host)
         publishing = RepositoryActivities(host, PackSnapshots(blobs))
         shared = (
@@ -112,7 +115,7 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
             publishing,
         )
         calling = ToolActivities(host, at_once=max(4, 2 * (os.cpu_count() or 2)))
-        yield Parts(here, instance, sandbox, workspaces, outputs, shared, (calling, opening, publishing))
+        yield Parts(here, instance, sandbox, workspaces, outputs, egress, shared, (calling, opening, publishing))
 
 
 def workers(client: Client, settings: Settings, parts: Parts) -> tuple[Worker, Worker]:
@@ -165,6 +168,7 @@ async def clear_the_dead(client: Client, parts: Parts) -> None:
         await parts.sandbox.kill("")
         await parts.workspaces.sweep()
         parts.outputs.sweep()
+        parts.egress.sweep()
     for path in parts.instance.dead():
         for token in tokens(path):
             known = await fail_dead_task(client, token)

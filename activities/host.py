@@ -7,7 +7,7 @@ from typing import Protocol
 from activities.dossiers import Dossiers
 from domain.agents import AGENTS
 from domain.dossier import Dossier
-from domain.ports import Journal, Repositories, Sandbox, Workspaces
+from domain.ports import Egress, Journal, Repositories, Sandbox, Workspaces
 from domain.secrets import Mask
 from domain.terms import Site, Terms, terms_of
 
@@ -40,6 +40,7 @@ class Host:
     outputs: Outputs
     site: Site
     mask: Mask
+    egress: Egress
 
     def terms(self, dossier: Dossier, agent: str) -> Terms:
         """What the commands of a run get that is opened here now."""

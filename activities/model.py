@@ -115,7 +115,7 @@ class ModelActivities:
         opening = first_message(dossier.spec, input.phase, plan)
         return ModelRequest(
             model=name,
-            system=system_prompt(instructions, definition, dossier.spec, dossier.rules, plan),
+            system=system_prompt(instructions, definition, dossier.spec, dossier.rules, plan, dossier.terms.network),
             tools=_offered(input.agent),
             messages=tuple(dossier.conversation.messages(input.phase, opening)),
             max_output_tokens=definition.max_output_tokens,

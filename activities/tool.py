@@ -6,6 +6,7 @@ from time import monotonic
 
 from temporalio import activity
 
+from activities.connections import Connections, way_out
 from activities.host import Host
 from activities.jobs import Job, job_of
 from activities.live import LiveStream
@@ -70,7 +71,7 @@ class ToolActivities:
         if attempt > 1 and (stands := (await self._host.dossiers.of(input.run_id)).returned.get(job.call)) is not None:
             return stands  # the attempt in doubt came back from where it hung, just before it was shut out
         layers = await self._host.workspaces.begin(lease, job.call, attempt)
-        outcome = await self._run(input, dossier, job, layers)
+        outcome = await self._run(input, dossier, job, layers, attempt)
         if outcome.plan is not None:
             await self._propose(input.run_id, job, outcome)
         if not job.keeps:
@@ -112,9 +113,29 @@ class ToolActivities:
             await self._host.workspaces.discard(lease.workspace_id, job.call, last + 1)
         return last + 1
 
-    async def _run(self, input: CallToolInput, dossier: Dossier, job: Job, layers: AttemptLayers) -> ToolOutcome:
+    async def _run(
+        self, input: CallToolInput, dossier: Dossier, job: Job, layers: AttemptLayers, attempt: int = 0
+    ) -> ToolOutcome:
+        connections = Connections(self._host.journal, input.run_id, job.call, attempt)
+        hosts = dossier.terms.network if job.tool.networked else ()
+        async with way_out(self._host.egress, hosts, connections) as proxy:
+            context = self._context(input, dossier, job, layers, proxy)
+            began = monotonic()
+            try:
+                outcome = await job.tool.run(job.arguments, context)
+            except ModelMistake as mistake:
+                return ToolOutcome(ToolResult(text=mistake.message, is_error=True))
+            seconds = round(monotonic() - began, 3)
+        timed = outcome.result.model_copy(update={"seconds": seconds})
+        if not job.keeps:
+            return ToolOutcome(timed, plan=outcome.plan, finished=outcome.finished)
+        return ToolOutcome(timed, outcome.cwd, outcome.environment, outcome.todo, outcome.plan, outcome.finished)
+
+    def _context(
+        self, input: CallToolInput, dossier: Dossier, job: Job, layers: AttemptLayers, proxy: str | None
+    ) -> SandboxContext:
         phase = answered.phase if (answered := dossier.answer(job.turn)) else "verify"
-        context = SandboxContext(
+        return SandboxContext(
             self._host.sandbox,
             self._host.outputs,
             run_id=input.run_id,
@@ -127,18 +148,9 @@ class ToolActivities:
             first_finish=dossier.finishes(phase) == 0,
             base_commit=dossier.repository.commit if dossier.repository else "empty",
             mask=self._host.mask,
+            proxy=proxy,
             live=LiveStream(self._host.journal, input.run_id, job.turn, activity.info().attempt, self._host.mask),
         )
-        began = monotonic()
-        try:
-            outcome = await job.tool.run(job.arguments, context)
-        except ModelMistake as mistake:
-            return ToolOutcome(ToolResult(text=mistake.message, is_error=True))
-        seconds = round(monotonic() - began, 3)
-        timed = outcome.result.model_copy(update={"seconds": seconds})
-        if not job.keeps:
-            return ToolOutcome(timed, plan=outcome.plan, finished=outcome.finished)
-        return ToolOutcome(timed, outcome.cwd, outcome.environment, outcome.todo, outcome.plan, outcome.finished)
 
     def _own_mounts(self, run_id: str, dossier: Dossier) -> tuple[Mount, ...]:
         outputs = ReadOnlyMount(source=str(self._host.outputs.directory(run_id)), target=OUTPUTS_PATH)

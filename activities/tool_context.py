@@ -7,7 +7,7 @@ from activities.host import Outputs
 from activities.live import LiveStream
 from domain.errors import Fenced
 from domain.ports import Sandbox
-from domain.sandbox import OUTPUTS_PATH, Command, CommandResult, Mount
+from domain.sandbox import OUTPUTS_PATH, PROXY_ENVIRONMENT, Command, CommandResult, Mount
 from domain.secrets import Mask
 from domain.terms import Terms
 
@@ -30,12 +30,13 @@ class SandboxContext:
         first_finish: bool,
         base_commit: str,
         mask: Mask,
+        proxy: str | None = None,
         live: LiveStream | None = None,
     ) -> None:
         self.mask = mask
         self.cwd = cwd
         self.environment = environment
-        self.defaults = sandbox.environment
+        self.defaults = sandbox.environment | (PROXY_ENVIRONMENT if proxy else {})
         self.first_finish = first_finish
         self.base_commit = base_commit
         self.longest_seconds = terms.limits.seconds
@@ -46,6 +47,7 @@ class SandboxContext:
         self._name = name
         self._mounts = mounts
         self._terms = terms
+        self._proxy = proxy
         self._live = live
         self._spooled: Path | None = None
 
@@ -74,6 +76,7 @@ class SandboxContext:
             limits=self._terms.limits,
             run_id=self._run_id,
             image=self._terms.image,
+            proxy=self._proxy,
             name=self._name,
             keep_bytes=keep_bytes,
             output_path=str(scratch) if scratch else None,

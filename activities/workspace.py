@@ -111,6 +111,9 @@ class WorkspaceActivities:
         self, input: OpenWorkspaceInput, lease: WorkspaceLease, snapshot: SnapshotRef, terms: Terms, adopted: bool
     ) -> None:
         enforcement: Enforcement = self._host.sandbox.enforcement()
+        if terms.network and enforcement.network == "closed":
+            hosts = f"closed but for {', '.join(map(str, terms.network))}"
+            enforcement = enforcement.model_copy(update={"network": hosts})
         opened = WorkspaceOpened(
             host_id=self._host.id,
             generation=lease.generation,

@@ -65,6 +65,17 @@ class EventLines:
     def _tool_redone(self, event: Json) -> list[Text]:
         return [Text(f"  ↻ {event['call']} was in doubt: undone, and made again", style="yellow")]
 
+    def _connection_tried(self, event: Json) -> list[Text]:
+        made = event["connection"]
+        where = f"{plain(made['host'])}:{made['port']}"
+        if not made["allowed"]:
+            return [Text(f"    ⇄ {where} was refused: {one_line(made['reason'])}", style="yellow")]
+        moved = f"{made['sent_bytes']:,} bytes out, {made['received_bytes']:,} in"
+        return [Text(f"    ⇄ {where} ({moved})", style="dim")]
+
+    def _connections_counted(self, event: Json) -> list[Text]:
+        return [Text(f"    ⇄ and {event['allowed']} connections more, {event['refused']} refused", style="yellow")]
+
     def _tool_returned(self, event: Json) -> list[Text]:
         result = event["result"]
         failed = result["is_error"] or result["exit_code"] not in (None, 0)

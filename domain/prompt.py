@@ -1,7 +1,10 @@
 """What a model is told before the conversation: equal input gives equal bytes, so that providers' caches hit."""
 
+from collections.abc import Sequence
+
 from domain.agent import AgentDefinition
 from domain.approval import Plan
+from domain.network import AllowedHost
 from domain.run import Phase, RunSpec
 
 RULES_CHARACTERS = 24_000
@@ -9,10 +12,15 @@ RULES_TAG = "repository_rules"
 
 
 def system_prompt(
-    instructions: str, definition: AgentDefinition, spec: RunSpec, repository_rules: str | None, plan: Plan | None
+    instructions: str,
+    definition: AgentDefinition,
+    spec: RunSpec,
+    repository_rules: str | None,
+    plan: Plan | None,
+    hosts: Sequence[AllowedHost] = (),
 ) -> tuple[str, ...]:
     """The static part, equal for all runs of an agent kind, then the part of this run."""
-    parts = [_surroundings(spec), *_ending(definition, spec, plan)]
+    parts = [_surroundings(spec, hosts if "bash" in definition.tools else ()), *_ending(definition, spec, plan)]
     if repository_rules and repository_rules.strip():
         parts.append(_rules(repository_rules))
     return (instructions.strip(), "\n\n".join(parts))
@@ -28,7 +36,7 @@ def first_message(spec: RunSpec, phase: Phase, plan: Plan | None) -> str:
     return f"{task}\n\n{_plan(plan)}\n\nCarry out this plan. Where it turns out to be wrong, do what the task needs."
 
 
-def _surroundings(spec: RunSpec) -> str:
+def _surroundings(spec: RunSpec, hosts: Sequence[AllowedHost]) -> str:
     lines = ["# This run", ""]
     if spec.repository is None:
         lines.append("- /workspace is an empty git repository; there is no remote.")
@@ -36,6 +44,11 @@ def _surroundings(spec: RunSpec) -> str:
         ref = f" at {spec.repository.ref}" if spec.repository.ref else ""
         lines.append(f"- /workspace is a checkout of {_shown(spec.repository.url)}{ref}.")
     lines.append("- You start in /workspace. Files outside of /workspace, /home/agent and /tmp cannot be changed.")
+    if hosts:
+        lines.append(
+            f"- Commands can reach these hosts, and nothing else, over http and https: {'; '.join(map(str, hosts))}. "
+            "A proxy leads there; HTTP_PROXY, HTTPS_PROXY and the like are set, and most programs go by them."
+        )
     if spec.setup:
         lines.append("- This command has been run to prepare the workspace: " + _quoted(spec.setup))
     limits = spec.limits

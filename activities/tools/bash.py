@@ -15,12 +15,15 @@ COMMAND_BYTES = 100_000
 DESCRIPTION = """\
 Runs a command with bash and answers with its output (standard error included) and exit code.
 
-Every call is a fresh shell: no terminal, no input, no network. The working directory and exported variables are \
+Every call is a fresh shell: no terminal, no input, no network but the hosts that you are told of, if any. \
+The working directory and exported variables are \
 kept for the next call; shell functions, aliases, unexported variables, `set` options and background processes are \
 not. A command that takes longer than `timeout_seconds` is killed with all that it started; what it changed in \
 files stays. Long output is cut in the middle, and the answer names a file that has all of it. Files outside of \
 /workspace, /home/agent and /tmp cannot be changed. The rename call on a directory that was there at the start \
-fails with EXDEV: `mv`, `git mv` and `shutil.move` copy it instead, `os.rename` does not."""
+fails with EXDEV: `mv`, `git mv` and `shutil.move` copy it instead, `os.rename` does not. Where a command reaches the \
+network, it may happen to be run a second time after a breakdown, with its changes to files undone and what it sent \
+not: change nothing out there that cannot be done twice."""
 
 
 class BashArguments(Arguments):
@@ -63,4 +66,5 @@ BASH = Tool(
     description=DESCRIPTION,
     arguments=BashArguments,
     run=run,
+    networked=True,
 )

@@ -79,6 +79,8 @@ class Tool:
     description: str
     arguments: type[Arguments]
     run: Callable[[Any, ToolContext], Awaitable[ToolOutcome]]
+    networked: bool = False
+    """Its commands reach the hosts that the operator opened to the run."""
 
 
 def said(text: str, *, is_error: bool = False) -> ToolOutcome:

@@ -12,6 +12,8 @@ from domain.sandbox import Mount, OverlayMount, SandboxLimits, WritableMount
 DEEPEST = 64
 """Directories below this one are judged by the file system's own figures, as are those that cannot be read."""
 BLOCK = 512
+HURRY = 4
+"""A look is made early where this part of what is allowed has gone."""
 
 Pids = Callable[[], list[int]]
 
@@ -97,13 +99,20 @@ class Growth:
         self._limits = limits
         self._before = {path: Free.at(path) for path in self.places}
         self._had: Free | None = None
+        self._seen = Free(0, 0)
+
+    def hurries(self) -> bool:
+        """Whether so much has gone from the disk since the last look that the next should not wait."""
+        taken = self._taken()
+        size, files = taken.size - self._seen.size, taken.files - self._seen.files
+        return HURRY * size > self._limits.disk_bytes or HURRY * files > self._limits.disk_files
 
     def over(self, pids: Pids) -> bool:
         """Whether the command has used more than it may. Walks its changes; for a thread."""
         use = Use()
         for upper in self.uppers:
             used(upper, use, self._limits)
-        taken = self._taken()
+        taken = self._seen = self._taken()
         size, files = use.size, use.files
         if self.trees:
             grown = self._grown(taken, use)

@@ -11,7 +11,7 @@ from typing import Literal
 from adapters.sandboxes.growth import Growth, Pids, unlinked
 from domain.sandbox import Mount, SandboxLimits
 
-DISK_SECONDS, MEMORY_SECONDS = 0.5, 0.1
+DISK_SECONDS, MEMORY_SECONDS, GLANCE_SECONDS = 0.5, 0.1, 0.1
 SHARE = 4
 """A look that takes long is followed by a pause this many times as long."""
 DISK_TEXT = f"watched every {DISK_SECONDS:g} s while a command runs, and killed"
@@ -46,13 +46,16 @@ class Watch:
                 look.cancel()
 
     async def _disk(self) -> Passed:
-        pause = DISK_SECONDS
+        pause, looked = DISK_SECONDS, time.monotonic()
         while True:
-            await asyncio.sleep(pause)
+            await asyncio.sleep(GLANCE_SECONDS)
             began = time.monotonic()
+            if began - looked < pause and not self.growth.hurries():
+                continue
             if await asyncio.to_thread(self.growth.over, self.pids):
                 return "disk_limit"
-            pause = max(DISK_SECONDS, SHARE * (time.monotonic() - began))
+            looked = time.monotonic()
+            pause = max(DISK_SECONDS, SHARE * (looked - began))
 
     async def _memory(self) -> Passed:
         before, pause = available(), MEMORY_SECONDS

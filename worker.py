@@ -22,10 +22,12 @@ from activities.dossiers import Dossiers
 from activities.event import EventActivities
 from activities.host import Host
 from activities.model import ModelActivities
+from activities.pull_request import PullRequestActivities
 from activities.repository import RepositoryActivities
 from activities.tool import ToolActivities
 from activities.workspace import WorkspaceActivities
 from adapters.blobs import ObjectBlobs
+from adapters.forges import make_forges
 from adapters.instances import Instance, host_id, tokens
 from adapters.journal.postgres import PostgresJournal
 from adapters.logs import keep_in
@@ -94,12 +96,13 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
         stack.push_async_callback(journal.close)
         sandbox = make_sandbox(settings)
         await sandbox.prepare()
+        forges = make_forges(settings)
         models = ProviderModels(settings.model_environment, settings.prices_path)
         stack.push_async_callback(models.close)
         instance = Instance(home)
         stack.callback(instance.close)
         workspaces = make_workspaces(settings, blobs)
-        repositories = make_repositories(settings, blobs, sandbox)
+        repositories = make_repositories(settings, blobs, sandbox, forges)
         egress = EgressProxy(home, settings.agent_uid)
         outputs = HostOutputs(home / "outputs", blobs, mask)
         dossiers = Dossiers(journal)
@@ -109,7 +112,8 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
         publishing = RepositoryActivities(host, PackSnapshots(blobs))
         shared = (
             EventActivities(journal, PackSnapshots(blobs)),
-            ApprovalActivities(journal, dossiers),
+            ApprovalActivities(journal, dossiers, mask),
+            PullRequestActivities(journal, dossiers, forges, mask, settings.public_url),
             ModelActivities(journal, dossiers, models, FilePrompts(), SystemClock(), mask),
             opening,
             publishing,

@@ -2,15 +2,13 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field
-
 from adapters.repositories.local import LocalRepository, find_local
 from domain.errors import RepositoryRefused
-from domain.value import Value
+from domain.ports.forge import RepositoryTokens
 
 PRINTABLE = re.compile(r"[\x21-\x7e]+")
 SSH_FORM = re.compile(r"(?:ssh://)?(?:[\w.-]+@)?(?P<host>[\w.-]+)[:/](?P<path>[\w./~-]+)")
@@ -25,16 +23,21 @@ class Remote:
     protocol: str
     host: str = ""
     token: str | None = None
+    remedy: str = ""
+    """What to check where the login that its forge gave is refused."""
     local: LocalRepository | None = None
 
 
-class RemotePolicy(Value):
+@dataclass(frozen=True)
+class RemotePolicy:
     """What the operator allows; the fields are those of the settings."""
 
     allowed_paths: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
-    git_token: str | None = Field(default=None, repr=False)
+    git_token: str | None = field(default=None, repr=False)
     git_token_hosts: tuple[str, ...] = ()
+    tokens: RepositoryTokens | None = field(default=None, repr=False)
+    """Asked for the hosts that `git_token` is not for."""
 
     def admit(self, url: str) -> Remote:
         """Raises RepositoryRefused with what to do. Touches the disk for local paths only."""
@@ -45,13 +48,21 @@ class RemotePolicy(Value):
         host = parts.netloc.lower()
         self._check_host(url, parts, host)
         has_token = self.git_token and _is_listed(parts, host, self.git_token_hosts)
+        remedy = self.tokens.remedy(url) if self.tokens is not None and not has_token else ""
         return Remote(
             url=url,
             location=url,
             protocol=parts.scheme.lower(),
             host=host,
             token=self.git_token if has_token else None,
+            remedy=remedy,
         )
+
+    async def token(self, remote: Remote) -> str | None:
+        """What git logs in with there. Raises RemoteUnavailable, RepositoryRefused where a forge gives none now."""
+        if remote.token or self.tokens is None or remote.local:
+            return remote.token
+        return await self.tokens.token(remote.url)
 
     def _check_host(self, url: str, parts: SplitResult, host: str) -> None:
         listed = _is_listed(parts, host, self.allowed_hosts)

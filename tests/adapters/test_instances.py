@@ -1,5 +1,6 @@
 """A worker's own directory."""
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -36,4 +37,15 @@ def test_a_token_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
     shutil.rmtree(instance.path)
     instance.hold(b"token")
     instance.release(b"token")
+    instance.close()
+
+
+async def test_a_living_worker_says_so_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    instance, stop = Instance(tmp_path), asyncio.Event()
+    living = asyncio.create_task(instance.live(stop))
+    await asyncio.sleep(0.1)
+    assert (instance.path / "alive").exists()
+    assert not living.done()
+    stop.set()
+    await living
     instance.close()

@@ -19,6 +19,13 @@ async def test_an_empty_database_is_brought_to_the_newest_version(empty_database
     assert await present_version(empty_database_url) == HEAD
 
 
+async def test_a_database_is_migrated_from_the_command_line(empty_database_url: str) -> None:
+    argv = (sys.executable, "-m", "adapters.journal.migrate")
+    process = await asyncio.create_subprocess_exec(*argv, env={"DATABASE_URL": empty_database_url})
+    assert await process.wait() == 0
+    assert await present_version(empty_database_url) == HEAD
+
+
 async def test_several_processes_may_migrate_at_once(empty_database_url: str) -> None:
     code = "import asyncio, sys; from adapters.journal.migrate import migrate; asyncio.run(migrate(sys.argv[1]))"
     argv = (sys.executable, "-c", code, empty_database_url)

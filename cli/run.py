@@ -45,6 +45,7 @@ def run(
     team_reviewer: Annotated[list[str] | None, typer.Option(help="Team to ask for a review; many.")] = None,
     tool_policy: Annotated[str | None, typer.Option(help="What tools may do unasked.")] = None,
     limit: Annotated[list[str] | None, typer.Option(help="turns=N, tokens=N, cost_usd=X or seconds=N; many.")] = None,
+    sandbox_limit: Annotated[list[str] | None, typer.Option(help="As memory_bytes=N; only lowers; many.")] = None,
     label: Annotated[list[str] | None, typer.Option(help="name=value; many.")] = None,
     priority: Annotated[int | None, typer.Option(help="1 is the most urgent.", min=1, max=5)] = None,
     follow: Follow = False,
@@ -149,17 +150,23 @@ def _request(given: Mapping[str, Any]) -> Json:
     if asked := {name: given[option] for option, name in PULL_REQUEST.items() if given[option]}:
         body["pull_request"] = asked
     if given["limit"]:
-        body["limits"] = {name: _number(value) for name, value in _pairs(given["limit"], "--limit").items()}
+        body["limits"] = _numbers(given["limit"], "--limit")
+    if given["sandbox_limit"]:
+        body["sandbox_limits"] = _numbers(given["sandbox_limit"], "--sandbox-limit")
     if given["label"]:
         body["labels"] = _pairs(given["label"], "--label")
     return body
 
 
-def _number(text: str) -> float | int:
+def _numbers(given: list[str], option: str) -> dict[str, float | int]:
+    return {name: _number(value, option) for name, value in _pairs(given, option).items()}
+
+
+def _number(text: str, option: str) -> float | int:
     try:
         return int(text) if text.isdigit() else float(text)
     except ValueError:
-        raise InvalidRequest(f"--limit: {text} is no number", "Write --limit turns=50.") from None
+        raise InvalidRequest(f"{option}: {text} is no number", f"Write {option} name=50.") from None
 
 
 def _repository(given: str) -> str:

@@ -45,6 +45,10 @@ def test_what_is_wrong_is_said_with_an_exit_status_of_its_own(up: Up, tmp_path: 
     assert "nobody" in no_model.stderr
     assert perdure(up.home, "show", "019a3f6e-7c1f-7d00-8000-2b1c5c9f0a11").returncode == 5
     assert perdure(up.home, "run", "Do it", "--limit", "turns").returncode == 2
+    refused = perdure(up.home, "run", "Do it", "--sandbox-limit", "processes=1")
+    assert refused.returncode == 2
+    assert "processes" in refused.stderr
+    assert "--sandbox-limit: many is no number" in perdure(up.home, "run", "x", "--sandbox-limit", "cpus=many").stderr
     unreachable = perdure(up.home, "--api", "http://127.0.0.1:9", "--token", "t", "ls")
     assert unreachable.returncode == 3
     assert "perdure up" in unreachable.stderr

@@ -23,14 +23,17 @@ GRACE_SECONDS = 10
 """How long after ours the deadline inside strikes, should this process be stopped."""
 
 
+def deadline(command: Command) -> str:
+    return f"/usr/bin/timeout -s KILL {math.ceil(command.timeout_seconds) + GRACE_SECONDS}"
+
+
 def gate(command: Command, limits: str) -> str:
     """Shell text of the first process: sets `limits`, shakes hands, becomes the command under a deadline."""
-    deadline = f"/usr/bin/timeout -s KILL {math.ceil(command.timeout_seconds) + GRACE_SECONDS}"
     streams = "3>&2 2>&1 " if command.report else ""
     # Shells and bwrap set these by themselves; the command gets what it was given.
     strange = [name for name in ("PWD", "OLDPWD", "SHLVL") if name not in command.environment]
     forget = f"unset -v {' '.join(strange)}; " if strange else ""
-    return f'umask 022; {limits}; echo r; IFS= read -r _ || exit 125; {forget}exec {streams}{deadline} "$@"'
+    return f'umask 022; {limits}; echo r; IFS= read -r _ || exit 125; {forget}exec {streams}{deadline(command)} "$@"'
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ class Reader:
             chunk = os.read(self._fd, CHUNK)
         except BlockingIOError:
             return
+        except ConnectionError:  # of a socket
+            chunk = b""
         if chunk:
             self._take(chunk)
         else:
@@ -65,7 +67,7 @@ class Writer:
                 self._rest = self._rest[os.write(self._fd, self._rest[:CHUNK]) :]
         except BlockingIOError:
             return
-        except BrokenPipeError:
+        except ConnectionError:
             pass
         self.close()
 
@@ -73,8 +75,11 @@ class Writer:
         if self._fd is not None:
             self._loop.remove_writer(self._fd)
             with contextlib.suppress(OSError):
-                os.close(self._fd)
+                self._end(self._fd)
             self._fd = None
+
+    def _end(self, fd: int) -> None:
+        os.close(fd)
 
 
 async def until_dead(pidfd: int) -> None:

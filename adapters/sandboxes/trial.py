@@ -64,11 +64,11 @@ class Trial:
 
     async def containment(self) -> tuple[Check, ...]:
         """Without these nothing may run. What follows a failure is not tried."""
-        return await _in_turn(self._namespaces, self._overlay, self._system_calls, self._network)
+        return await in_turn(self._namespaces, self._overlay, self._system_calls, self._network)
 
     async def mounting(self) -> tuple[Check, ...]:
         """The part of it without which no workspace can be had, walls or none."""
-        return await _in_turn(self._mounts, self._overlay)
+        return await in_turn(self._mounts, self._overlay)
 
     async def toolchain(self, environment: dict[str, str]) -> Check:
         text = 'python -c "import sys; print(sys.version.split()[0])" && pytest --version 2>&1'
@@ -133,7 +133,7 @@ class Trial:
         return result.exit_code == 0, result.head.decode(errors="replace").strip()
 
 
-async def _in_turn(*attempts: Callable[[], Awaitable[Check]]) -> tuple[Check, ...]:
+async def in_turn(*attempts: Callable[[], Awaitable[Check]]) -> tuple[Check, ...]:
     found: list[Check] = []
     for attempt in attempts:
         found.append(await attempt())

@@ -21,6 +21,11 @@ def load_filter() -> bytes:
     return resources.files(__package__ or __name__).joinpath(f"{name}.bpf").read_bytes()
 
 
+def docker_profile() -> str:
+    """The same rules as an allow-list, in Docker's own form."""
+    return resources.files(__package__ or __name__).joinpath("docker.json").read_text()
+
+
 def memory_file(name: str, content: bytes) -> int:
     """A fresh descriptor for each launch: bwrap consumes the offset."""
     fd = os.memfd_create(name, os.MFD_CLOEXEC)

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from adapters.sandboxes.bubblewrap import BubblewrapSandbox
+from adapters.sandboxes.docker import DockerSandbox
 from adapters.sandboxes.none import NoSandbox
 from domain.errors import ModelMistake
 from domain.sandbox import REPORT_BYTES, WORKSPACE_PATH, Command, CommandResult, SandboxLimits, WritableMount
 
-AnySandbox = BubblewrapSandbox | NoSandbox
+AnySandbox = BubblewrapSandbox | DockerSandbox | NoSandbox
 
 
 def shell(sandbox: AnySandbox, text: str, **fields: object) -> Command:

@@ -41,6 +41,17 @@ class Snapped:
         return self
 
     @property
+    def mirror(self) -> ReadOnlyMount:
+        return ReadOnlyMount(source=str(self.repositories.mirror(self.base)), target=MIRROR_PATH)
+
+    async def open_again(self) -> None:
+        """As another host would: from the blobs alone."""
+        tree = await self.repositories.checkout(self.base)
+        self.lease = self.lease.model_copy(update={"generation": self.lease.generation + 1})
+        base = BaseSpec(repository=self.base.url, commit=self.base.commit)
+        await self.workspaces.open(self.lease, base, tree)
+
+    @property
     def ref(self) -> SnapshotRef:
         assert self.lease.snapshot is not None
         return self.lease.snapshot
@@ -70,6 +81,5 @@ class Snapped:
         return await self.repositories.take_in(self.base, self.pack, commit, SPEC)
 
     async def _run(self, command: Command, mounts: tuple[Mount, ...]) -> CommandResult:
-        mirror = ReadOnlyMount(source=str(self.repositories.mirror(self.base)), target=MIRROR_PATH)
-        named = {"mounts": (*mounts, mirror), "name": f"snapped-{uuid.uuid4().hex}"}
+        named = {"mounts": (*mounts, self.mirror), "name": f"snapped-{uuid.uuid4().hex}"}
         return await self.sandbox.run(command.model_copy(update=named))

@@ -229,3 +229,33 @@ async def test_a_branch_name_that_git_would_not_take_is_refused(forge: Forge, ta
     commit = forge.file("100644", "a", b"x")
     with pytest.raises(Exception, match="cannot be the name"):
         await take(forge.pack(), commit, SPEC.model_copy(update={"branch": "--force"}))
+
+
+MALFORMED = {
+    "a .git/config": ("100644", ".git/config", b"[core]\n\tfsmonitor = touch /marker\n"),
+    "a way up": ("100644", "../escape", b"x"),
+    "an option for an address": ("100644", ".gitmodules", b'[submodule "x"]\n\tpath = x\n\turl = -u./payload\n'),
+    "a command for an update": (
+        "100644",
+        ".gitmodules",
+        b'[submodule "x"]\n\tpath = x\n\turl = https://host/x\n\tupdate = !touch /marker\n',
+    ),
+    "a link for .gitmodules": ("120000", ".gitmodules", b"README.md"),
+    "a link out of the tree": ("120000", "link", b"../../outside"),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+async def test_git_by_itself_takes_the_malformed_packs_that_are_refused_here(
+    forge: Forge, take: Take, source: Path, place: Path, name: str
+) -> None:
+    """The control: with a plain `index-pack` and with a fetch, the same objects get in and can be checked out."""
+    commit = forge.file(*MALFORMED[name])
+    pack = forge.pack()
+    await take.refused(pack, commit)
+    bare = place / "naive.git"
+    git(place, "clone", "--quiet", "--bare", str(source), str(bare))
+    git(bare, "index-pack", "--stdin", stdin=pack)
+    git(bare, "update-ref", "refs/heads/taken", commit)
+    git(place, "clone", "--quiet", "--bare", "--no-local", str(bare), str(place / "fetched.git"))
+    assert git(place / "fetched.git", "rev-parse", "taken") == commit

@@ -99,7 +99,20 @@ def _facts(run: Json) -> list[tuple[str, str | Text]]:
     facts.append(("spent", spent))
     shown = ", ".join(f"{name} {value:g}" for name, value in left.items() if value is not None)
     facts.append(("left", shown or "no limits"))
+    if run["sandbox"]:
+        facts += _sandbox_facts(run["sandbox"])
     return facts + _result_facts(run)
+
+
+def _sandbox_facts(sandbox: Json) -> list[tuple[str, str | Text]]:
+    limits, image = sandbox["limits"], f", {sandbox['image']}" if sandbox["image"] else ""
+    bounds = (
+        f"memory {limits['memory_bytes'] / 1024**2:g} MiB ({sandbox['memory']}), "
+        f"{limits['processes']:g} processes ({sandbox['processes']}), {limits['cpus']:g} CPUs ({sandbox['cpu']}), "
+        f"disk {limits['disk_bytes'] / 1024**2:g} MiB ({sandbox['disk']})"
+    )
+    hosts = ", ".join(sandbox["hosts"]) or "no network"
+    return [("sandbox", f"{sandbox['kind']}{image} at {sandbox['host']}: {plain(hosts)}"), ("", bounds)]
 
 
 def _result_facts(run: Json) -> list[tuple[str, str | Text]]:

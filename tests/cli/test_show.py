@@ -14,5 +14,8 @@ def test_lists_and_runs_are_shown_to_people_and_programs(up: Up) -> None:
     shown = perdure(up.home, "show").stdout
     assert run_id in shown
     assert up.answers["temporal_ui"] in shown
+    assert "bubblewrap at" in shown
+    assert "no network" in shown
+    assert "memory 2048 MiB" in shown
     assert perdure(up.home, "diff").stdout == ""
     assert "changed nothing" in perdure(up.home, "apply").stdout

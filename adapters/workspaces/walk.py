@@ -9,6 +9,9 @@ from adapters.workspaces.sightings import CTIME, INODE, KIND, SETTLED, SIZE, Sig
 from adapters.workspaces.tree import Tree
 from domain.workspace import ROOTS
 
+FORMAT = 0o170000
+"""The bits of a mode that say what kind of thing it is; asked of every file, so without a call."""
+FOLDER = stat.S_IFDIR
 ENTERABLE = 0 if os.geteuid() == 0 else 0o500
 """What a directory's mode must give its owner for us to look into it."""
 
@@ -61,14 +64,17 @@ class Walk:
             except FileNotFoundError:
                 self._add(f"{path}/{name}", "gone")
                 continue
-            same = now.st_ctime_ns == sight[CTIME] and now.st_ino == sight[INODE]
-            if stat.S_IFMT(now.st_mode) != sight[KIND]:
+            kind = now.st_mode & FORMAT
+            same = now.st_ctime_ns == sight[CTIME] and now.st_ino == sight[INODE] and kind == sight[KIND]
+            if same and sight[SETTLED] and kind != FOLDER and now.st_size == sight[SIZE]:
+                continue
+            if kind != sight[KIND]:
                 self._add(f"{path}/{name}", "new")
-            elif sight[KIND] == stat.S_IFDIR:
+            elif kind == FOLDER:
                 self._waiting.append((f"{path}/{name}", sight, now))
             elif not same or now.st_size != sight[SIZE]:
                 self._add(f"{path}/{name}", "touched")
-            elif not sight[SETTLED]:
+            else:
                 self._add(f"{path}/{name}", "unsettled")
 
     def _add(self, path: str, how: Literal["gone", "new", "touched", "unsettled", "folder"]) -> None:

@@ -1,7 +1,10 @@
 """Whatever names, modes and nodes a command leaves, the snapshot has them or says what it dropped: in every kind of
 workspaces. A test file subclasses this and gives `kind`."""
 
+import asyncio
+import time
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +14,7 @@ from adapters.workspaces.scan import DeltaCaps
 from adapters.workspaces.snapshots import PackSnapshots
 from domain.errors import OutOfSpace
 from domain.snapshot import DirectoryEntry, FileEntry, LinkEntry
-from tests.adapters.workspaces.world import AGENT, Kind, new_world, quoted
+from tests.adapters.workspaces.world import AGENT, Kind, new_world, quoted, sha
 
 NAMES = [
     "-rf",
@@ -28,6 +31,16 @@ NAMES = [
     "é",
     "e\u0301",
 ]
+
+PASSWD = sha(Path("/etc/passwd").read_bytes())
+PLANTED = """
+ln -s /etc/passwd passwd; ln -s /proc/self/environ environ; ln -s /proc/self/root root; ln -s ../../.. up
+ln -s SECRET secret; rm -f out; ln -s SECRET out; rm -rf a; ln -s /etc a; ln -s loop loop; ln -s /proc/1/fd/0 fd
+mkfifo pipe -- -p; rm -rf link; mkfifo link; printf x > -rf; printf x > 'new
+line'; printf x > "$(printf '\\377\\376')"; chmod 000 ./-rf; mkdir shut; printf x > shut/x; chmod 000 shut
+mkdir deep; cd deep; i=0; while [ $i -lt 1500 ]; do mkdir d; cd -P d 2>/dev/null || exit 1; i=$((i+1)); done
+ln -s /etc/passwd end; printf x > bottom
+"""
 
 
 class ContentsConformance:
@@ -63,6 +76,45 @@ class ContentsConformance:
             assert await world.shell(at_bottom, layers.mounts) == b"x"
             await world.step("rm -rf top")
             assert set(await PackSnapshots(world.blobs).manifest(world.snapshot)) <= {"workspace", "home", "tmp"}
+
+    async def test_a_planted_tree_leaks_nothing_hangs_nowhere_and_is_kept(self) -> None:
+        async with new_world(kind=self.kind) as world:
+            world.write_checkout({"a/file": b"1", "out": b"2"})
+            (world.root / "secret").write_bytes(b"host-secret")
+            await world.open()
+            before = await world.view()
+            layers = await world.workspaces.begin(world.lease, "call", 1)
+            await world.shell(PLANTED.replace("SECRET", str(world.root / "secret")), layers.mounts)
+            sealed = await asyncio.wait_for(world.workspaces.seal(world.lease, layers), 30)
+            assert sealed.dropped == 3
+            packs = [path.read_bytes() for path in (world.root / "blobs").rglob("*") if path.is_file()]
+            kept = await PackSnapshots(world.blobs).manifest(sealed.snapshot)
+            assert isinstance(kept["workspace/passwd"], LinkEntry)
+            hashes = {entry.hash for entry in kept.values() if isinstance(entry, FileEntry)}
+            assert not hashes & {sha(b"host-secret"), PASSWD}
+            assert packs
+            await world.workspaces.apply(world.lease, sealed)
+            committed, world.lease = world.lease, world.lease_of(1, sealed.snapshot)
+            planted = await world.view()
+            assert await world.view_restored("elsewhere") == planted
+            layers = await world.workspaces.begin(world.lease, "again", 1)
+            await world.shell(f"rm -rf a out deep; {PLANTED}", layers.mounts)
+            await asyncio.wait_for(world.workspaces.discard("run/1", "again", 2), 30)
+            assert await world.view() == planted
+            assert (world.root / "secret").read_bytes() == b"host-secret"
+            assert (before, committed.snapshot) != (planted, world.lease.snapshot)
+
+    async def test_a_tebibyte_of_nothing_is_refused_unread(self) -> None:
+        async with new_world(kind=self.kind) as world:
+            await world.open()
+            layers = await world.workspaces.begin(world.lease, "call", 1)
+            await world.shell("truncate -s 1T huge; ln huge link", layers.mounts)
+            began = time.monotonic()
+            with pytest.raises(OutOfSpace, match="bytes of files"):
+                await world.workspaces.seal(world.lease, layers)
+            await world.workspaces.discard("run/1", "call", 2)
+            assert time.monotonic() - began < 10
+            assert (await world.step("true")).changed == 0
 
     async def test_links_are_never_followed(self) -> None:
         async with new_world(kind=self.kind) as world:

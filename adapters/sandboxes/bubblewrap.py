@@ -3,12 +3,13 @@
 import asyncio
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from adapters.sandboxes.binary import find_bwrap, require_reach
-from adapters.sandboxes.cgroups import Cgroups
+from adapters.sandboxes.cgroups import Cgroups, make_group
 from adapters.sandboxes.child import Child, Start, gate
 from adapters.sandboxes.conduct import Show, conduct, not_startable
 from adapters.sandboxes.delegation import find_cgroups
@@ -100,9 +101,16 @@ class BubblewrapSandbox:
 
     async def _run_on(self, ground: Ground, command: Command, on_output: Show | None = None) -> CommandResult:
         with self._names.running(command.name) as running:
-            awake = ground.cgroups.wake() if ground.cgroups else None
-            child = self._start(command, running.marker, ground)
-            cage = Namespaces(child, command.limits, running, ground.cgroups, awake)
+            group = make_group(ground.cgroups, running.name, command.limits)
+            try:
+                with group.entered() if group else nullcontext():
+                    child = self._start(command, running.marker, ground)
+            except BaseException:
+                if group is not None:
+                    await group.remove()
+                raise
+            awake = ground.cgroups.wake() if ground.cgroups and group and group.joins else None
+            cage = Namespaces(child, running, group, awake)
             bounded = ground.cgroups is not None and ground.cgroups.bounds("memory")
             watch = Watch.over(command.mounts, command.limits, cage.pids, memory=not bounded)
             return await conduct(child, cage, command, on_output, running.stopped, watch)

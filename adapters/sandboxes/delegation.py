@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from adapters.sandboxes.cgroups import Cgroups, Controller, pids_in
@@ -24,7 +25,7 @@ def find_cgroups(home: Path, names: Sequence[str] = CONTROLLERS) -> Cgroups | No
     if not found:
         return None
     tag = hashlib.sha256(str(home).encode()).hexdigest()[:12]
-    return Cgroups(tag, tuple(found), _own_place(found[0]))
+    return Cgroups(tag, tuple(replace(controller, own=_own_place(controller)) for controller in found))
 
 
 def _candidates(name: str) -> list[Controller]:
@@ -38,7 +39,7 @@ def _candidates(name: str) -> list[Controller]:
         if path.name == LEAF:  # moved there before
             path = path.parent
         places = dict.fromkeys((mount / str(path).lstrip("/"), mount))
-        found += [Controller(name, place / OURS, options is None) for place in places if place.is_dir()]
+        found += [Controller(name, place / OURS, options is None, place) for place in places if place.is_dir()]
     return found
 
 

@@ -5,32 +5,24 @@ import contextlib
 import os
 import signal
 
-from adapters.sandboxes.cgroups import Cgroup, Cgroups
+from adapters.sandboxes.cgroups import Cgroup
 from adapters.sandboxes.child import Child
 from adapters.sandboxes.names import Running, stop_marked
 from adapters.sandboxes.pipes import until_dead
 from adapters.sandboxes.proc import children_of, family_of
 from domain.errors import SandboxUnavailable
-from domain.sandbox import SandboxLimits
 
 
 class Namespaces:
-    """bwrap outside, the first process of the namespace, and what that runs. Only the last is in the control group."""
+    """bwrap outside, the first process of the namespace, and what that runs."""
 
     def __init__(
-        self,
-        child: Child,
-        limits: SandboxLimits,
-        running: Running,
-        cgroups: Cgroups | None,
-        awake: asyncio.Future[None] | None,
+        self, child: Child, running: Running, cgroup: Cgroup | None, awake: asyncio.Future[None] | None
     ) -> None:
         self.out_of_memory = False
         self._child = child
-        self._limits = limits
         self._running = running
-        self._cgroups = cgroups
-        self._cgroup: Cgroup | None = None
+        self._cgroup = cgroup
         self._awake = awake
         self._init: int | None = None
         self._pid: int | None = None
@@ -40,9 +32,8 @@ class Namespaces:
             init = self._first_process()
             self._init = os.pidfd_open(init)
             self._pid = init
-            if self._cgroups is not None and self._awake is not None:
+            if self._cgroup is not None and self._awake is not None:
                 (inner,) = children_of(init)
-                self._cgroup = self._cgroups.make(self._running.name, self._limits)
                 await self._awake
                 self._cgroup.join(inner)
         except (OSError, ValueError) as error:

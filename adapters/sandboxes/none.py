@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from adapters.sandboxes.binary import find_bwrap, require_reach
-from adapters.sandboxes.cgroups import Cgroup, Cgroups
+from adapters.sandboxes.cgroups import Cgroup, make_group
 from adapters.sandboxes.child import Child, Start, gate
 from adapters.sandboxes.conduct import Show, conduct, not_startable
 from adapters.sandboxes.delegation import find_cgroups
@@ -26,7 +26,7 @@ from adapters.sandboxes.toolchain import Toolchain
 from adapters.sandboxes.trial import Trial, found_bwrap
 from adapters.sandboxes.watch import DISK_TEXT, MEMORY_TEXT, Watch
 from domain.errors import SandboxRefused, SandboxUnavailable
-from domain.sandbox import TOOLCHAIN_PATH, Check, Command, CommandResult, Enforcement, SandboxLimits
+from domain.sandbox import TOOLCHAIN_PATH, Check, Command, CommandResult, Enforcement
 
 KILL_ROUNDS = 400
 WARNING = "Set PERDURE_SANDBOX=bubblewrap, unless every command of every agent may do what this user may."
@@ -37,20 +37,17 @@ log = logging.getLogger(__name__)
 class HostTree:
     """One command's processes on the host: those in its mounts, its session, their descendants, its control group."""
 
-    def __init__(self, child: Child, limits: SandboxLimits, running: Running, cgroups: Cgroups | None) -> None:
+    def __init__(self, child: Child, running: Running, cgroup: Cgroup | None) -> None:
         self.out_of_memory = False
         self._child = child
-        self._limits = limits
         self._running = running
-        self._cgroups = cgroups
-        self._cgroup: Cgroup | None = None
+        self._cgroup = cgroup
 
     async def close_in(self) -> None:
-        if self._cgroups is None:
+        if self._cgroup is None or not self._cgroup.joins:
             return
         try:
             (inner,) = children_of(self._child.pid)
-            self._cgroup = self._cgroups.make(self._running.name, self._limits)
             self._cgroup.join(inner)
         except (OSError, ValueError) as error:
             raise SandboxUnavailable(f"The command could not be bounded: {error}") from error
@@ -146,8 +143,15 @@ class NoSandbox:
 
     async def _run_on(self, ground: HostGround, command: Command, on_output: Show | None = None) -> CommandResult:
         with self._names.running(command.name) as running:
-            child = self._start(command, running.marker, ground)
-            tree = HostTree(child, command.limits, running, self._cgroups)
+            group = make_group(self._cgroups, running.name, command.limits)
+            try:
+                with group.entered() if group else contextlib.nullcontext():
+                    child = self._start(command, running.marker, ground)
+            except BaseException:
+                if group is not None:
+                    await group.remove()
+                raise
+            tree = HostTree(child, running, group)
             bounded = self._cgroups is not None and self._cgroups.bounds("memory")
             watch = Watch.over(command.mounts, command.limits, tree.pids, memory=not bounded)
             return await conduct(child, tree, command, on_output, running.stopped, watch)

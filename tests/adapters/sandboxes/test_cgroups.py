@@ -5,13 +5,14 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 
 from adapters.sandboxes.bubblewrap import BubblewrapSandbox
-from adapters.sandboxes.cgroups import Cgroups, Controller
+from adapters.sandboxes.cgroups import Cgroup, Cgroups, Controller
 from adapters.sandboxes.delegation import find_cgroups
 from domain.sandbox import SandboxLimits
 from tests.adapters.conformance.sandbox import said, shell
@@ -26,8 +27,9 @@ def cgroups(home: Path) -> Cgroups | None:
 async def test_all_of_a_group_is_killed_and_the_group_removed(cgroups: Cgroups | None) -> None:
     if cgroups is None:
         return
-    child = await asyncio.create_subprocess_exec("sh", "-c", "sleep 0.2; setsid sleep 60 & wait")
     group = cgroups.make("kill-me", SandboxLimits())
+    with group.entered():
+        child = await asyncio.create_subprocess_exec("sh", "-c", "sleep 0.2; setsid sleep 60 & wait")
     group.join(child.pid)
     await asyncio.sleep(0.4)
     assert len(cgroups.left("kill-")) == 1
@@ -35,6 +37,29 @@ async def test_all_of_a_group_is_killed_and_the_group_removed(cgroups: Cgroups |
     await group.remove()
     assert await child.wait() != 0
     assert cgroups.left("kill-") == []
+
+
+def test_a_worker_is_in_a_group_of_version_1_while_it_starts_something_and_is_not_killed_there(
+    cgroups: Cgroups | None,
+) -> None:
+    if cgroups is None:
+        return
+    group, own = cgroups.make("visited", SandboxLimits()), Path("/proc/thread-self/cgroup")
+    before = own.read_text()
+    with group.entered():
+        assert (own.read_text() == before) == bool(group.joins)
+        group.kill()
+    assert own.read_text() == before
+    visitor = "import os, sys, threading, time; threading.Thread(target=time.sleep, args=(9,), daemon=True).start()"
+    tasks = [] if group.joins else [str(path / "tasks") for path in group.directories]
+    text = f"{visitor}; [open(path, 'w').write('0') for path in {tasks}]; print(flush=True); time.sleep(9)"
+    with subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        group.kill()
+        assert process.poll() is None
+        process.kill()
+    asyncio.run(group.remove())
 
 
 async def test_groups_of_another_home_are_not_ours(cgroups: Cgroups | None, folder: Path) -> None:
@@ -73,7 +98,7 @@ def test_as_root_on_this_kind_of_host_all_three_are_made(cgroups: Cgroups | None
         ("memory", True, {"memory.max": 3 << 20, "memory.swap.max": 0, "memory.oom.group": 1}),
         ("memory", False, {"memory.limit_in_bytes": 3 << 20, "memory.memsw.limit_in_bytes": 3 << 20}),
         ("pids", True, {"pids.max": 9}),
-        ("pids", False, {"pids.max": 9}),
+        ("pids", False, {"pids.max": 11}),
         ("cpu", True, {"cpu.max": "150000 100000"}),
         ("cpu", False, {"cpu.cfs_quota_us": 150000, "cpu.cfs_period_us": 100000}),
         ("hugetlb", True, {}),
@@ -81,7 +106,7 @@ def test_as_root_on_this_kind_of_host_all_three_are_made(cgroups: Cgroups | None
 )
 def test_each_version_has_files_of_its_own(name: str, unified: bool, expected: dict[str, object]) -> None:
     limits = SandboxLimits(memory_bytes=3 << 20, processes=9, cpus=1.5)
-    assert dict(Controller(name, Path("/nowhere"), unified).files(limits)) == expected
+    assert dict(Controller(name, Path("/nowhere"), unified, Path("/")).files(limits)) == expected
 
 
 def version_2() -> tuple[Path, str] | None:
@@ -102,16 +127,14 @@ def unit() -> Generator[tuple[Path, str] | None]:
         yield None
         return
     mount, controller = found
-    slice_ = mount / f"perdure-test-{os.getpid()}.slice"
+    slice_ = mount / f"perdure-test-{uuid.uuid4().hex}.slice"
     unit = slice_ / "worker.service"
     for parent, made in ((mount, slice_), (slice_, unit)):
         (parent / "cgroup.subtree_control").write_text(f"+{controller}")
         made.mkdir()
     yield unit, controller
-    (slice_ / "cgroup.kill").write_text("1")
-    for directory in sorted(slice_.rglob("*/"), reverse=True):
-        directory.rmdir()
-    slice_.rmdir()
+    for directory in (*sorted(slice_.rglob("*/"), reverse=True), slice_):
+        asyncio.run(Cgroup((directory,)).remove())
 
 
 @pytest.mark.parametrize("user", ["root", "an ordinary user"])

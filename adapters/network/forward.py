@@ -146,13 +146,21 @@ def main(port: int, path: str, argv: list[str]) -> None:
     os.wait()
     for number in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores these, and what it becomes would go on doing so
         signal.signal(number, signal.SIG_DFL)
-    os.execvp(argv[0], argv)  # noqa: S606  the command, as it was given
+    try:
+        os.execvp(argv[0], argv)  # noqa: S606  the command, as it was given
+    except OSError as error:
+        gone = isinstance(error, (FileNotFoundError, NotADirectoryError))
+        fail(f"{argv[0]}: {error.strerror}", 127 if gone else 126)
+
+
+def fail(text: str, code: int) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
     try:
         main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])
     except OSError as error:
-        sys.stderr.write(f"perdure: {error}\n")
-        sys.stderr.flush()
-        os._exit(127 if isinstance(error, (FileNotFoundError, NotADirectoryError)) else 126)
+        fail(f"perdure: the way to the network could not be opened: {error}", 125)

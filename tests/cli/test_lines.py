@@ -15,3 +15,21 @@ def test_a_result_is_one_line_of_what_matters() -> None:
 
 def test_an_event_of_a_newer_server_is_passed_over() -> None:
     assert EventLines().lines({"type": "not_yet_thought_of"}) == []
+
+
+def test_connections_of_a_command_are_shown_with_what_became_of_them() -> None:
+    made = {
+        "host": "mirror.example",
+        "port": 443,
+        "allowed": True,
+        "sent_bytes": 1200,
+        "received_bytes": 5,
+        "reason": "",
+    }
+    refused = made | {"host": "evil.example\x1b[2J", "allowed": False, "reason": "not among the hosts"}
+    (line,) = EventLines().lines({"type": "connection_tried", "connection": made})
+    assert "mirror.example:443 (1,200 bytes out, 5 in)" in line.plain
+    (line,) = EventLines().lines({"type": "connection_tried", "connection": refused})
+    assert "evil.example:443 was refused: not among the hosts" in line.plain.replace("[2J", "")
+    (line,) = EventLines().lines({"type": "connections_counted", "allowed": 7, "refused": 3})
+    assert "7 connections more, 3 refused" in line.plain

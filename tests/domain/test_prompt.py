@@ -2,6 +2,7 @@ from adapters.prompts import FilePrompts
 from domain.agents import AGENTS
 from domain.approval import Plan, PlanStep
 from domain.limits import Limits
+from domain.network import AllowedHost
 from domain.prompt import RULES_CHARACTERS, first_message, system_prompt
 from domain.repository import RepositorySpec
 from domain.run import RunSpec
@@ -20,6 +21,15 @@ def test_the_static_part_is_that_of_the_agent_kind_alone() -> None:
     assert system()[0] == "Do well."
     assert system(RunSpec(task="another"), "rules", PLAN)[0] == "Do well."
     assert len(system()) == 2
+
+
+def test_hosts_that_can_be_reached_are_named_to_agents_that_run_commands() -> None:
+    hosts = (AllowedHost(host="*.packages.example"), AllowedHost(host="mirror.example", ports=(80, 8080)))
+    text = system_prompt("", AGENTS["coder"], SPEC, None, None, hosts)[1]
+    assert "*.packages.example (port 443); mirror.example (ports 80, 8080)" in text and "HTTPS_PROXY" in text
+    assert "PROXY" not in system()[1]
+    silent = AGENTS["coder"].model_copy(update={"tools": ("read",)})
+    assert "mirror" not in system_prompt("", silent, SPEC, None, None, hosts)[1]
 
 
 def test_equal_input_gives_equal_bytes() -> None:

@@ -22,7 +22,7 @@ class Remote:
     location: str
     protocol: str
     host: str = ""
-    token: str | None = None
+    token: str | None = field(default=None, repr=False)
     remedy: str = ""
     """What to check where the login that its forge gave is refused."""
     local: LocalRepository | None = None
@@ -51,7 +51,8 @@ class RemotePolicy:
         remedy = self.tokens.remedy(url) if self.tokens is not None and not has_token else ""
         return Remote(
             url=url,
-            location=url,
+            # As git will name it when it asks for a login.
+            location=parts._replace(scheme=parts.scheme.lower(), netloc=host).geturl(),
             protocol=parts.scheme.lower(),
             host=host,
             token=self.git_token if has_token else None,

@@ -113,7 +113,7 @@ async def test_the_token_is_in_no_argument_and_in_no_environment_but_gits(
     front = place / "bin" / "git"
     front.parent.mkdir()
     real = shutil.which("git")
-    front.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >>{seen}.arguments\nenv >>{seen}.environment\nexec {real} "$@"\n')
+    front.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >>{arguments}\nenv >>{variables}\nexec {real} "$@"\n')
     front.chmod(0o755)
     environment = token_environment(write_askpass(place / "askpass.sh"), "http", origin(guarded), TOKEN)
     path = {"PATH": f"{front.parent}:{os.environ['PATH']}"}

@@ -34,7 +34,7 @@ class ReadOnlyMount(Value):
 
 
 class WritableMount(Value):
-    """A plain directory that the command may change; never one that a retry must undo."""
+    """A plain directory that the command may change; what a retry must undo in it, the workspaces undo."""
 
     type: Literal["writable"] = "writable"
     source: str

@@ -75,6 +75,7 @@ async def test_undoing_leaves_alone_what_the_attempt_did() -> None:
     async with new_world(kind=ScanWorkspaces) as world:
         await messed(world)
         untouched = place(world) / "tree/workspace/s/t/u"
+        (place(world) / "tree/workspace").chmod(0o755)
         inode = untouched.stat().st_ino
         await world.workspaces.discard("run/1", "turn/9/call/0", 2)
         assert untouched.stat().st_ino == inode
@@ -83,6 +84,8 @@ async def test_undoing_leaves_alone_what_the_attempt_did() -> None:
 async def test_an_opening_leaves_a_tree_to_whoever_may_still_write_in_it() -> None:
     async with new_world(kind=ScanWorkspaces) as world:
         before = await messed(world)
+        (place(world) / "tree/workspace").chmod(0o755)
+        (place(world) / "tree/workspace/keep").chmod(0o644)
         held = os.open(place(world) / "tree/workspace/keep", os.O_WRONLY)
         assert not await world.open()
         os.write(held, b"late")

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.parts import ApiParts
 from domain.errors import (
     CallerError,
     Conflict,
@@ -26,6 +27,7 @@ from domain.errors import (
     Unauthorized,
     WorldError,
 )
+from domain.secrets import Mask
 
 LOG = logging.getLogger("perdure.api")
 MEDIA_TYPE = "application/problem+json"
@@ -79,7 +81,7 @@ def problem(
         type="urn:perdure:problem:" + phrase.lower().replace(" ", "-"),
         title=phrase,
         status=status,
-        detail=_printable(detail),
+        detail=_printable(_mask(request).text(detail)),
         next_step=_printable(next_step or NEXT_STEPS.get(status, "")),
         instance=_printable(request.url.path),
         errors=list(errors),
@@ -169,6 +171,12 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, show_refused_fields)
     app.add_exception_handler(HTTPException, show_http_refusal)
     app.add_exception_handler(Exception, show_defect)
+
+
+def _mask(request: Request) -> Mask:
+    """That of the stack, once its parts are there: a driver's or a server's words may repeat what it was given."""
+    parts: object = getattr(request.app.state, "parts", None)
+    return parts.mask if isinstance(parts, ApiParts) else Mask()
 
 
 def _field(one: Mapping[str, Any]) -> FieldProblem:

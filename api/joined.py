@@ -39,6 +39,7 @@ async def joined_parts(environment: Mapping[str, str] | None = None) -> AsyncGen
             runs=temporal_runs(settings),
             tokens=journal,
             settings=api_settings(settings),
+            mask=mask,
             forges=make_forges(settings),
         )
     finally:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Protocol, cast
 
 from fastapi import Depends, Request
@@ -11,6 +11,7 @@ from domain.approval import DecideApproval
 from domain.mailbox import CancelRun, PauseRun, ResumeRun, SendMessage
 from domain.ports import Blobs, Forges, Journal, Models, Prompts, Snapshots
 from domain.run import RunInput
+from domain.secrets import Mask
 
 Word = PauseRun | ResumeRun | CancelRun | SendMessage | DecideApproval
 
@@ -43,7 +44,7 @@ class Tokens(Protocol):
 
 @dataclass(frozen=True)
 class ApiSettings:
-    api_token: str | None = None
+    api_token: str | None = field(default=None, repr=False)
     """The operator's own token; its bearer is an admin."""
     default_model: str | None = None
     namespace: str = "default"
@@ -69,6 +70,7 @@ class ApiParts:
     settings: ApiSettings
     forges: Forges | None = None
     """None: this server opens no pull requests."""
+    mask: Mask = field(default_factory=Mask)
 
 
 PartsFactory = Callable[[], AbstractAsyncContextManager[ApiParts]]

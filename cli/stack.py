@@ -124,7 +124,10 @@ class Stack:
             return await listens(f"{LOOPBACK}:{port}")
 
         arguments = ["-m", "adapters.models.scripted", "--port", str(port), "--script", str(path.absolute())]
-        return self._program("Scripted model", arguments, ready)
+        # It shows what a script says: none of the stack's keys is its business.
+        return ProgramPart(
+            "Scripted model", arguments, self._home.logs / "scripted-model.log", lambda: bare(self._given), ready
+        )
 
     async def _migrate(self) -> None:
         from adapters.journal.migrate import migrate
@@ -179,6 +182,10 @@ def temporal_elsewhere(environment: Mapping[str, str]) -> str | None:
     except (OSError, KeyError, TypeError, ValueError):
         return None
     return str(found)
+
+
+def bare(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: environment[name] for name in ("HOME", "PATH", "LANG", "TZ", "TMPDIR") if name in environment}
 
 
 def without_password(dsn: str) -> str:

@@ -39,13 +39,13 @@ class GitCall:
     arguments: Sequence[str]
     git_dir: Path = Path("/nonexistent")
     """Always said, so that git never looks for one."""
-    environment: Mapping[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
     protocol: str = ""
     stdin: bytes | IO[bytes] = b""
     output_file: IO[bytes] | None = None
     timeout_seconds: float = 120.0
     memory_bytes: int | None = None
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 async def run_git(call: GitCall) -> GitResult:

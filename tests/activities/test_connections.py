@@ -1,7 +1,7 @@
 """What a command tries on the network, recorded in a real journal."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
@@ -50,7 +50,7 @@ async def test_what_was_tried_is_recorded_while_the_command_runs(journal: Postgr
     async with connections.recording():
         connections.take(tried(0))
         async with asyncio.timeout(10):
-            while not await recorded(journal, run_id):
+            while not await recorded(journal, run_id):  # noqa: ASYNC110  the journal is looked at, as anybody would
                 await asyncio.sleep(0.1)
         connections.take(tried(1))
     assert len(await recorded(journal, run_id)) == 2
@@ -74,10 +74,14 @@ async def test_a_flood_of_connections_is_counted_and_not_recorded_one_by_one(
 
 async def test_what_was_tried_is_recorded_where_the_command_fails_too(journal: PostgresJournal, run_id: str) -> None:
     connections = Connections(journal, run_id, CALL, 1)
-    with pytest.raises(ZeroDivisionError):
+
+    async def failing() -> None:
         async with connections.recording():
             connections.take(tried(0))
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await failing()
     assert len(await recorded(journal, run_id)) == 1
 
 
@@ -88,7 +92,7 @@ class Door:
         self.opened: list[Sequence[AllowedHost]] = []
 
     @asynccontextmanager
-    async def open(self, hosts: Sequence[AllowedHost], on_connection: object) -> AsyncIterator[str]:
+    async def open(self, hosts: Sequence[AllowedHost], on_connection: object) -> AsyncGenerator[str]:
         self.opened.append(hosts)
         yield "a socket"
 

@@ -53,14 +53,16 @@ async def open_stack(
     site.write_text(yaml.safe_dump({"agents": {"coder": {"network": [mine]}}}))
     stack.worker.environment["PERDURE_SITE"] = str(site)
     stack.scripted.clear()
-    await stack.api.start()
-    await stack.worker.start()
-    await stack.up()
-    yield stack
-    await stack.http.aclose()
-    await stack.worker.end()
-    await stack.api.end()
-    stack.remote.stop()
+    try:
+        await stack.api.start()
+        await stack.worker.start()
+        await stack.up()
+        yield stack
+    finally:
+        await stack.http.aclose()
+        await stack.worker.end()
+        await stack.api.end()
+        stack.remote.stop()
 
 
 async def test_connections_of_a_whole_run_are_in_its_journal(open_stack: Stack, package_index: PackageIndex) -> None:

@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from adapters.sandboxes.bubblewrap import BubblewrapSandbox
+from adapters.sandboxes.docker import DockerSandbox
 from adapters.sandboxes.none import NoSandbox
+from adapters.workspaces.materialised import ScanWorkspaces
 from adapters.workspaces.overlay import OverlayWorkspaces
 from domain.ports import Sandbox
 from domain.sandbox import WORKSPACE_PATH, Command, CommandResult, SandboxLimits
@@ -25,9 +27,7 @@ from tests.adapters.workspaces.world import Kind, World, new_world
 
 PROBES = Path(__file__).parent / "probes"
 GROUPS = ("files", "network", "bombs", "processes", "rights", "trees")
-KINDS: dict[str, Kind] = {
-    "bubblewrap": OverlayWorkspaces,
-}
+KINDS: dict[str, Kind] = {"bubblewrap": OverlayWorkspaces, "docker": ScanWorkspaces}
 LIMITS = SandboxLimits(
     memory_bytes=512 * 1024**2,
     processes=256,
@@ -136,7 +136,7 @@ class Inside:
             timeout_seconds=60,
             mounts=layers.mounts,
             limits=LIMITS,
-            run_id=f"contained-{os.getpid()}",
+            run_id=self.world.root.name,
             name=f"contained-{number.replace(' ', '-')}",
         )
         result = await self.sandbox.run(command)
@@ -149,11 +149,26 @@ def source(name: str) -> str:
 
 
 @pytest.fixture(scope="session")
-async def walled(walled_home: Path, planted: Planted) -> dict[str, Sandbox]:
-    """Both, prepared while the planted key is in the environment."""
+async def walled_bubblewrap(walled_home: Path, planted: Planted) -> Sandbox:
+    """As the other one, prepared while the planted key is in the environment."""
     bubblewrap = BubblewrapSandbox(walled_home, AGENT_UID)
     await bubblewrap.prepare()
-    return {"bubblewrap": bubblewrap}
+    return bubblewrap
+
+
+@pytest.fixture(scope="session")
+async def walled_docker(walled_home: Path, planted: Planted, docker_image: str) -> AsyncGenerator[Sandbox]:
+    sandbox = DockerSandbox(walled_home, AGENT_UID, docker_image)
+    await sandbox.prepare()
+    yield sandbox
+    await sandbox.close()
+
+
+@pytest.fixture(params=list(KINDS))
+def walled(request: pytest.FixtureRequest) -> tuple[str, Sandbox]:
+    kind = str(request.param)
+    sandbox: Sandbox = request.getfixturevalue(f"walled_{kind}")
+    return kind, sandbox
 
 
 @pytest.fixture
@@ -166,11 +181,10 @@ async def uncontained(walled_home: Path, planted: Planted) -> AsyncGenerator[Ins
         yield Inside("none", sandbox, world, planted)
 
 
-@pytest.fixture(params=list(KINDS))
-async def inside(
-    request: pytest.FixtureRequest, walled: dict[str, Sandbox], planted: Planted
-) -> AsyncGenerator[Inside]:
-    kind = str(request.param)
+@pytest.fixture
+async def inside(walled: tuple[str, Sandbox], planted: Planted) -> AsyncGenerator[Inside]:
+    kind, sandbox = walled
     async with new_world(kind=KINDS[kind]) as world:
         await world.open()
-        yield Inside(kind, walled[kind], world, planted)
+        yield Inside(kind, sandbox, world, planted)
+        await sandbox.kill("contained-")

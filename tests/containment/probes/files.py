@@ -24,8 +24,7 @@ def shadow() -> str:
 def keys_of_the_user() -> str:
     places = [FACTS["host_home"] + "/.ssh/id_ed25519", "/root/.ssh", os.environ["HOME"] + "/.ssh"]
     for place in places:
-        if Path(place).exists():
-            raise Breach(f"{place} is there")
+        refused(f"looking at {place}", Path(place).stat)
     return "no .ssh of anybody"
 
 

@@ -4,6 +4,7 @@ import subprocess
 import pytest
 
 from adapters.sandboxes.bubblewrap import BubblewrapSandbox
+from adapters.sandboxes.docker import DockerSandbox
 from adapters.sandboxes.proxied import FIND_PYTHON, with_proxy
 from domain.sandbox import Command
 from tests.adapters.conformance.network import NetworkConformance
@@ -13,6 +14,12 @@ class TestBubblewrap(NetworkConformance):
     @pytest.fixture
     def sandbox(self, bubblewrap: BubblewrapSandbox) -> BubblewrapSandbox:
         return bubblewrap
+
+
+class TestDocker(NetworkConformance):
+    @pytest.fixture
+    def sandbox(self, docker_sandbox: DockerSandbox) -> DockerSandbox:
+        return docker_sandbox
 
 
 def test_a_sandbox_without_python_says_what_it_needs() -> None:

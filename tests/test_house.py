@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("domain", "activities", "adapters", "workflows", "api", "cli")
 FILE_LINES, TEST_FILE_LINES, FUNCTION_LINES = 250, 400, 40
 VAGUE = {"utils", "helpers", "common", "misc", "core", "manager", "service", "handler", "processor", "data", "info"}
-VENDORS = ("openai", "anthropic", "docker", "psycopg", "fastapi", "obstore")
+VENDORS = ("openai", "anthropic", "docker", "githubkit", "psycopg", "fastapi", "obstore")
 IMPURE = {"os", "sys", "time", "random", "secrets", "socket", "subprocess", "threading", "io", "shutil", "tempfile"}
 REQUIRED = (
     "README.md CHANGELOG.md LICENSE .env.example pyproject.toml requirements.lock worker.py "

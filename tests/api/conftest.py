@@ -16,9 +16,11 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from adapters.blobs import ObjectBlobs
+from adapters.forges import make_forges
 from adapters.journal.postgres import PostgresJournal
 from adapters.models import ProviderModels
 from adapters.prompts import FilePrompts
+from adapters.settings import load_settings
 from adapters.temporal import ensure_search_attributes
 from adapters.workspaces.snapshots import PackSnapshots
 from api.app import create_app
@@ -104,6 +106,7 @@ async def joined(journal: PostgresJournal, client: Client) -> ApiParts:
         prompts=FilePrompts(),
         runs=TemporalRuns.over(client, f"api-test-{next(_numbers)}"),
         tokens=journal,
+        forges=make_forges(load_settings({"GITHUB_TOKEN": "t", "PERDURE_GITHUB_HOSTS": "example.com"})),
         settings=ApiSettings(api_token=TOKEN, default_model=MODEL, sweep_seconds=0.1, keep_alive_seconds=0.3),
     )
 

@@ -6,6 +6,8 @@ from uuid import UUID
 import pytest
 from temporalio.client import Client
 
+from adapters.forges import make_forges
+from adapters.settings import load_settings
 from api.parts import ApiParts
 from domain.approval import Plan, PlanStep
 from domain.event import LimitsRaised, PlanAccepted, RunEnded, RunStarted, StatusChanged, TurnAnswered
@@ -66,6 +68,31 @@ async def test_only_a_task_is_required(api: Api) -> None:
     assert run["model"] == MODEL
     assert run["publish"] == "none"
     assert run["repository"] is None
+
+
+async def test_a_pull_request_is_taken_in_as_it_is_asked_for(staffed: Api, temporal_client: Client) -> None:
+    asked = {"labels": ["agent"], "reviewers": ["ada"], "base": "main"}
+    answer = await staffed.post("/v1/runs", {**FULL, "publish": None, "pull_request": asked})
+    run = answer.json()
+    assert (answer.status_code, run["publish"], run["pull_request"]) == (201, "pull_request", None)
+    given = await temporal_client.get_workflow_handle(f"run/{run['id']}").query("get_given")
+    assert given["publish"] == "pull_request"
+    spec = (await staffed.parts.journal.summary(run["id"])).spec.pull_request
+    assert (spec.labels, spec.reviewers, spec.base) == (("agent",), ("ada",), "main")
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [({"PERDURE_GITHUB_HOSTS": "example.com"}, "GITHUB_APP_KEY_PATH"), ({"GITHUB_TOKEN": "t"}, "PERDURE_GITHUB_HOSTS")],
+)
+async def test_a_pull_request_that_no_forge_takes_is_refused_with_what_to_set(
+    parts: ApiParts, serve: Serve, environment: dict[str, str], said: str
+) -> None:
+    forges = make_forges(load_settings(environment))
+    async with serve(replace(parts, forges=forges)) as api:
+        answer = await api.post("/v1/runs", {**FULL, "publish": "pull_request"})
+    assert answer.status_code == 422
+    assert said in answer.json()["next_step"]
 
 
 async def test_the_workflow_is_started_with_decisions_and_never_the_task(staffed: Api, temporal_client: Client) -> None:

@@ -2,21 +2,27 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import docker
 import pytest
 
 from adapters.sandboxes.bubblewrap import BubblewrapSandbox
+from adapters.sandboxes.delegation import find_cgroups
+from adapters.sandboxes.docker import DockerSandbox
+from adapters.sandboxes.docker_owner import Owner
 from adapters.sandboxes.none import NoSandbox
 from adapters.sandboxes.proc import all_pids, arguments_of
 from tests.adapters.conformance.sandbox import said, shell
 from tests.adapters.sandboxes.conftest import AGENT_UID
 
 ROOT = Path(__file__).parents[3]
+KILLS, LATEST_SECONDS, GONE_SECONDS = 200, 0.02, 0.5
 
 
 def alive(token: str, but: int = 0) -> list[int]:
@@ -75,17 +81,58 @@ def test_no_process_outlives_a_worker_that_is_killed(bubblewrap: BubblewrapSandb
     assert eventually(lambda: not alive(token))
 
 
-@pytest.mark.parametrize("milliseconds", [0, 1, 2, 3, 4, 5, 6, 8, 10, 13])
-def test_no_command_outlives_a_worker_that_is_killed_while_it_starts(
-    bubblewrap: BubblewrapSandbox, home: Path, folder: Path, milliseconds: int
+def kill_many(
+    kind: str, home: Path, token: str, marks: Path, image: str = "", seconds: float = GONE_SECONDS
+) -> list[int]:
+    """Starts 200 workers one after the other and kills each 0 to 20 ms after it started a command. Answers how many
+    processes were still there `seconds` later, for each kill where there were any."""
+    script = str(Path(__file__).with_name("many_workers.py"))
+    left: list[int] = []
+    with subprocess.Popen(
+        [sys.executable, script, kind, str(home), token, str(marks), image],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        for n in range(KILLS):
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+            pid = int(process.stdout.readline())
+            os.kill(pid, signal.SIGUSR1)
+            assert process.stdout.readline() == b".\n"
+            time.sleep(n / KILLS * LATEST_SECONDS)
+            os.kill(pid, signal.SIGKILL)
+            if not eventually(lambda: not alive(token, process.pid), seconds):
+                left.append(len(alive(token, process.pid)))
+    return left
+
+
+def test_nothing_at_all_outlives_200_workers_that_are_killed_while_a_command_starts(
+    bubblewrap: BubblewrapSandbox, home: Path, folder: Path
 ) -> None:
     token = f"2718{os.getpid()}"
-    process = start(home, token, folder)
-    release(process)
-    time.sleep(milliseconds / 1000)
-    kill(process)
-    asyncio.run(BubblewrapSandbox(home, AGENT_UID).kill("survivor"))
-    assert eventually(lambda: not alive(token))
+    assert kill_many("bubblewrap", home, token, folder) == []
+    asyncio.run(BubblewrapSandbox(home, AGENT_UID).kill("many-"))
+    assert alive(token) == []
+    cgroups = find_cgroups(home)
+    assert cgroups is None or cgroups.left("many-") == []
+
+
+@pytest.mark.timeout(900)
+async def test_in_docker_nothing_outlives_the_next_start_after_200_such_kills(
+    docker_engine: docker.DockerClient, docker_image: str, docker_home: Path, folder: Path
+) -> None:
+    token = f"2719{os.getpid()}"
+    await asyncio.to_thread(kill_many, "docker", docker_home, token, folder, docker_image, 0.0)
+    after = DockerSandbox(docker_home, AGENT_UID, docker_image)
+    await after.prepare()
+    await after.kill("")
+    label = f"perdure.home={Owner.label(docker_home)}"
+    assert await asyncio.to_thread(eventually, lambda: not alive(token), 20)
+    assert not docker_engine.containers.list(all=True, filters={"label": [label, "perdure.run"]})
+    await after.close()
 
 
 async def test_kill_finds_what_another_process_of_the_home_runs(

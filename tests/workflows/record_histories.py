@@ -2,7 +2,7 @@
 
     .venv/bin/python -m tests.workflows.record_histories
 
-starts a stack of its own in a temporary directory, drives three runs over the API, and writes what Temporal kept of
+starts a stack of its own in a temporary directory, drives four runs over the API, and writes what Temporal kept of
 each execution to tests/workflows/histories/, without names of this machine. A change that breaks a replay of the old
 records breaks runs that are under way: it is guarded by `workflow.patched`, or such runs are ended first.
 """
@@ -28,6 +28,7 @@ from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.temporal import EmbeddedTemporal
 from adapters.journal.migrate import migrate
 from adapters.models.scripted import ScriptedServer
+from tests.fixtures.github import ForgeServer, forge_server
 from tests.fixtures.stack import Stack, make_stack
 from tests.workflows.chains import histories
 from tests.workflows.scripts import ASK, BROKEN, CHECK, MEND
@@ -91,6 +92,24 @@ async def long(stack: Stack) -> str:
     return run_id
 
 
+async def pull(stack: Stack, forge: ForgeServer) -> str:
+    """A person's word for the push and the pull request, then both."""
+    stack.scripted.add("mend", MEND)
+    forge.add("team/adder", BROKEN)
+    run_id = await stack.submit(
+        task="Mend add",
+        repository={"url": forge.url("team/adder")},
+        model="scripted:mend",
+        plan=False,
+        publish_approval=True,
+        pull_request={"labels": ["agent"]},
+    )
+    await stack.until(run_id, "publish_approval", seconds=SECONDS)
+    await tell(stack, run_id, "approvals/publish/1", decision="approve")
+    await stack.until(run_id, "completed", seconds=SECONDS)
+    return run_id
+
+
 async def tell(stack: Stack, run_id: str, path: str, **body: Any) -> None:
     answer = await stack.http.post(f"/v1/runs/{run_id}/{path}", json=body)
     assert answer.status_code in (200, 202), answer.text
@@ -126,12 +145,15 @@ def replaced(text: str, secret: dict[str, str]) -> str:
 
 
 @asynccontextmanager
-async def everything(place: Path) -> AsyncGenerator[Stack]:
+async def everything(place: Path, forge: ForgeServer) -> AsyncGenerator[Stack]:
     temporal, postgres = EmbeddedTemporal(place / "temporal"), EmbeddedPostgres(place / "postgres")
     address, dsn = await temporal.start(), await postgres.start()
     scripted = await ScriptedServer().start()
     await migrate(dsn)
     stack = make_stack(place, dsn, address, scripted)
+    (token,) = forge.state.tokens
+    named = {"PERDURE_GITHUB_HOSTS": forge.host, "GITHUB_API_URL": forge.api_url, "GITHUB_TOKEN": token}
+    stack.environment |= named
     try:
         await stack.api.start()
         await stack.worker.start()
@@ -148,18 +170,25 @@ async def everything(place: Path) -> AsyncGenerator[Stack]:
 
 
 async def record(place: Path) -> None:
-    async with everything(place) as stack:
+    with forge_server(place / "forge") as forge:
+        await record_at(place, forge)
+
+
+async def record_at(place: Path, forge: ForgeServer) -> None:
+    async with everything(place, forge) as stack:
         address = stack.environment["TEMPORAL_ADDRESS"]
         client = await Client.connect(address, data_converter=pydantic_data_converter)
         secret = {
             str(stack.home): "home",
             stack.home.name: "perdure",
             stack.remote.origin: "http://git.example.com",
+            forge.origin: "http://forge.example.com",
             stack.scripted.base_url: "http://model.example.com",
             socket.gethostname(): "host",
             socket.gethostname().split(".")[0]: "host",
         }
         runs = {"plain": await plain(stack), "people": await people(stack), "long": await long(stack)}
+        runs["pull"] = await pull(stack, forge)
         kept: dict[str, list[WorkflowHistory]] = {}
         for name, run_id in runs.items():
             await client.get_workflow_handle(f"run/{run_id}").result()

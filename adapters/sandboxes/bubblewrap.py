@@ -17,10 +17,10 @@ from adapters.sandboxes.limits import limit_text
 from adapters.sandboxes.names import Names, plain
 from adapters.sandboxes.namespaces import Namespaces
 from adapters.sandboxes.proxied import with_proxy
-from adapters.sandboxes.rootfs import AGENT_ID, make_etc, mount_arguments, root_arguments
+from adapters.sandboxes.rootfs import AGENT_ID, HOST, make_etc, missing_in, mount_arguments, root_arguments
 from adapters.sandboxes.seccomp import load_filter, memory_file
 from adapters.sandboxes.toolchain import Toolchain
-from adapters.sandboxes.trial import Trial, control_groups, found_bwrap
+from adapters.sandboxes.trial import Trial, control_groups, found_bwrap, found_root
 from adapters.sandboxes.watch import DISK_TEXT, MEMORY_TEXT, Watch
 from domain.errors import SandboxRefused, SandboxUnavailable
 from domain.sandbox import Check, Command, CommandResult, Enforcement
@@ -49,11 +49,11 @@ class BubblewrapSandbox:
         worker_home: Path,
         agent_uid: int | None = None,
         toolchain_paths: Sequence[str] = (),
-        root: Path = Path("/"),
+        root: Path = HOST,
     ) -> None:
         self.agent_uid = agent_uid
         self.worker_home = worker_home.absolute()
-        self._root = root
+        self._root = root.absolute()
         self._toolchain_paths = tuple(toolchain_paths)
         self._names = Names(self.worker_home)
         self._ground: Ground | None = None
@@ -79,6 +79,7 @@ class BubblewrapSandbox:
         home.mkdir(mode=0o711, parents=True, exist_ok=True)
         if self.agent_uid is not None:
             require_reach(home)
+        self._require_root()
         toolchain = await Toolchain.make(self.worker_home, self._toolchain_paths)
         etc = make_etc(self._root, home)
         return Ground(
@@ -87,6 +88,15 @@ class BubblewrapSandbox:
             system_calls=load_filter(),
             cgroups=find_cgroups(self.worker_home),
         )
+
+    def _require_root(self) -> None:
+        if missing := missing_in(self._root):
+            raise SandboxRefused(
+                f"The root filesystem {self._root} has no {missing}.",
+                "PERDURE_SANDBOX_ROOT is the directory of an unpacked image with a shell and GNU's tools.",
+            )
+        if self.agent_uid is not None:
+            require_reach(self._root)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -163,7 +173,7 @@ class BubblewrapSandbox:
         except SandboxRefused as error:
             return (Check(name="sandbox", ok=False, found=error.message, remedy=error.next_step),)
         trial = Trial(self.worker_home, self.agent_uid, partial(self._run_on, ground))
-        found = (found_bwrap(ground.bwrap), *await trial.containment())
+        found = (found_bwrap(ground.bwrap), found_root(self._root), *await trial.containment())
         if not all(check.ok for check in found):
             return found
         return (*found, control_groups(self.enforcement()), await trial.toolchain(self.environment))

@@ -1,4 +1,4 @@
-"""What a command sees of the host: /usr, a minimal /etc of our making, and the mounts that it names."""
+"""What a command sees: /usr and a minimal /etc of the host, or all of another root, and the mounts that it names."""
 
 import hashlib
 import os
@@ -43,6 +43,12 @@ ETC_PATTERNS = (
     "timezone",
 )
 """Never keys, passwords, resolvers or what else an operator keeps in /etc."""
+HOST = Path("/")
+OURS = ("proc", "dev", "sys", "run", "tmp", "home", "root", "boot", "etc", "usr", "workspace", "mirror", "outputs")
+"""What another root has at these places is not shown, or otherwise."""
+ENTRY_BY_ENTRY = {"opt": ("perdure",), "var": ("tmp", "run", "lock")}
+"""Mount points are made in these directories of another root, and so they cannot be mounted whole."""
+NEEDED = ("bin/sh", "usr/bin/timeout")
 ETC_WRITTEN = {
     "passwd": f"root:x:0:0:root:/:/bin/sh\nagent:x:{AGENT_ID}:{AGENT_ID}:agent:{HOME_PATH}:/bin/bash\n"
     "nobody:x:65534:65534:nobody:/:/bin/false\n",
@@ -58,8 +64,10 @@ def make_etc(root: Path, home: Path) -> Path:
     """A directory below `home`, named by its content, with what may be seen of `root`'s /etc."""
     home.mkdir(mode=0o711, parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix=".etc-", dir=home))
-    for pattern in ETC_PATTERNS:
+    for pattern in ETC_PATTERNS if root == HOST else ("*",):
         for source in sorted((root / "etc").glob(pattern)):
+            if _unreadable(str(source.parent), [source.name]):
+                continue
             target = building / source.relative_to(root / "etc")
             target.parent.mkdir(parents=True, exist_ok=True)
             if source.is_symlink() or source.is_file():
@@ -67,6 +75,7 @@ def make_etc(root: Path, home: Path) -> Path:
             elif source.is_dir():
                 shutil.copytree(source, target, symlinks=True, ignore=_unreadable, copy_function=shutil.copyfile)
     for name, text in ETC_WRITTEN.items():
+        (building / name).unlink(missing_ok=True)  # a link may lead anywhere
         (building / name).write_text(text)
     target = home / f"etc-{_content_id(building)}"
     try:
@@ -108,9 +117,31 @@ def root_arguments(root: Path, etc: Path) -> list[str]:
             arguments += ["--symlink", str(source.readlink()).lstrip("/"), f"/{name}"]
         elif source.is_dir():
             arguments += ["--ro-bind", str(source), f"/{name}"]
+    arguments += [] if root == HOST else _others(root)
     arguments += ["--ro-bind", str(etc), "/etc", "--proc", "/proc", "--dev", "/dev"]
     arguments += ["--perms", "1777", *_tmpfs("/dev/shm", SMALL_TMPFS), "--remount-ro", "/dev"]  # noqa: S108
     return [*arguments, *_tmpfs("/run", SMALL_TMPFS), "--symlink", "../tmp", "/var/tmp"]  # noqa: S108
+
+
+def _others(root: Path) -> Iterator[str]:
+    for entry in sorted(root.iterdir()):
+        if entry.is_symlink() or not entry.is_dir() or entry.name in (*OURS, *TOP_DIRECTORIES):
+            continue
+        if (left_out := ENTRY_BY_ENTRY.get(entry.name)) is None:
+            yield from ("--ro-bind", str(entry), f"/{entry.name}")
+            continue
+        for inner in sorted(entry.iterdir()):
+            if inner.name not in left_out and not inner.is_symlink():
+                yield from ("--ro-bind", str(inner), f"/{entry.name}/{inner.name}")
+
+
+def missing_in(root: Path) -> str | None:
+    """What a root lacks that the first process of each command needs."""
+    for name in NEEDED:
+        # Its links are meant for inside; where they lead is known by trying them there.
+        if not (root / name).exists() and not (root / name).is_symlink():
+            return f"/{name}"
+    return None
 
 
 def mount_arguments(mounts: Sequence[Mount]) -> list[str]:

@@ -46,6 +46,11 @@ def found_bwrap(binary: Path) -> Check:
     return Check(name="bubblewrap", ok=True, found=f"{version} at {binary}")
 
 
+def found_root(root: Path) -> Check:
+    found = "/usr of the host, and an /etc of our making" if root == root.parent else f"all of {root}"
+    return Check(name="root", ok=True, found=found)
+
+
 def control_groups(enforcement: Enforcement) -> Check:
     """Never a failure: without them the limits of each process remain."""
     found = f"memory: {enforcement.memory}; processes: {enforcement.processes}; cpu: {enforcement.cpu}"

@@ -33,3 +33,14 @@ def test_connections_of_a_command_are_shown_with_what_became_of_them() -> None:
     assert "evil.example:443 was refused: not among the hosts" in line.plain.replace("[2J", "")
     (line,) = EventLines().lines({"type": "connections_counted", "allowed": 7, "refused": 3})
     assert "7 connections more, 3 refused" in line.plain
+
+
+def test_a_pull_request_is_told_by_its_address_and_what_of_it_could_not_be_had() -> None:
+    receipt = {"url": "https://github.com/team/app/pull/3", "notes": ["Reviews: stranger: no\x1b[31m collaborator"]}
+    event = {"type": "effect_done", "effect": "pull_request", "target": "perdure/x", "receipt": receipt}
+    assert [line.plain for line in EventLines().lines(event)] == [
+        "pull request https://github.com/team/app/pull/3",
+        "  Reviews: stranger: no collaborator",
+    ]
+    pushed = {"type": "effect_done", "effect": "push", "target": "perdure/x", "receipt": {"commit": "c"}}
+    assert [line.plain for line in EventLines().lines(pushed)] == ["push perdure/x"]

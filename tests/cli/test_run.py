@@ -55,3 +55,24 @@ def test_what_is_wrong_is_said_with_an_exit_status_of_its_own(up: Up, tmp_path: 
     wrong = perdure(up.home, "--api", up.answers["api"], "--token", "wrong", "ls")
     assert wrong.returncode == 5
     assert perdure(tmp_path, "ls").returncode == 5
+
+
+def test_a_pull_request_is_asked_for_by_options(up: Up) -> None:
+    asked = (
+        "--pr-title",
+        "T",
+        "--label-pr",
+        "agent",
+        "--reviewer",
+        "ada",
+        "--team-reviewer",
+        "web",
+        "--pr-base",
+        "dev",
+    )
+    where = ("--repo", "https://git.example.com/team/app", "--publish", "pull-request")
+    refused = perdure(up.home, "run", "Do it", "--model", "scripted:echo@1", *where, *asked)
+    assert refused.returncode == 2
+    assert "PERDURE_GITHUB_HOSTS" in refused.stderr
+    wrong = perdure(up.home, "run", "Do it", *where, "--reviewer", "not a name")
+    assert "pull_request.reviewers.0" in wrong.stdout + wrong.stderr

@@ -1,0 +1,48 @@
+"""A run as people read it."""
+
+import io
+from typing import Any
+
+from rich.console import Console
+
+from cli.render import run_panel
+
+NOTHING = {"input_tokens": 0, "cache_read_tokens": 0, "cache_write_tokens": 0, "output_tokens": 0}
+
+
+def shown(**result: Any) -> str:
+    opened = result.get("pull_request")
+    plain = {"summary": "Mended.", "next_step": "", "work": None, "pushed": True, "verified": True}
+    run = {
+        "id": "r1",
+        "task": "Mend",
+        "status": "completed",
+        "waiting_for": None,
+        "waiting_reason": "",
+        "repository": None,
+        "agent": "coder",
+        "model": "a:b",
+        "turn": 1,
+        "cost_usd": 0.0,
+        "usage": NOTHING,
+        "limits": {},
+        "limits_left": {},
+        "plan": None,
+        "sandbox": None,
+        "todo": [],
+        "pull_request": opened,
+        "links": {"self": "http://x/v1/runs/r1", "temporal_ui": "http://x/ui"},
+        "result": {**plain, "pull_request": None, **result},
+    }
+    out = io.StringIO()
+    Console(file=out, width=100).print(run_panel(run, []), soft_wrap=True)
+    return out.getvalue()
+
+
+def test_a_runs_pull_request_is_shown_with_its_address_and_notes() -> None:
+    opened = {"number": 3, "url": "https://github.com/team/app/pull/3", "head": "perdure/x", "base": "main"}
+    told = shown(pull_request={**opened, "draft": True, "state": "open", "notes": ["Reviews: stranger"]})
+    assert "#3 (draft) of perdure/x into main" in told
+    assert "Reviews: stranger" in told
+    assert "https://github.com/team/app/pull/3" in told
+    assert "PR " not in shown()

@@ -17,7 +17,7 @@ from adapters.sandboxes.docker_left import kill, reap
 from adapters.sandboxes.docker_owner import Owner
 from adapters.sandboxes.docker_plan import Plan, Users
 from adapters.sandboxes.docker_pool import IDLE_SECONDS, Pool
-from adapters.sandboxes.docker_trial import NO_IMAGE, DockerTrial, Facts, engine_check, learn, toolchain_check
+from adapters.sandboxes.docker_trial import NO_IMAGE, TRIAL, DockerTrial, Facts, engine_check, learn, toolchain_check
 from adapters.sandboxes.names import Names
 from adapters.sandboxes.proxied import with_proxy
 from adapters.sandboxes.toolchain import Toolchain
@@ -78,9 +78,8 @@ class DockerSandbox:
             if self._harbor is None:
                 harbor = await self._make_harbor()
                 await self.engine.ask(partial(self._reap, harbor))
-                for check in await self._trial(harbor).walls() if self.image else ():
-                    if not check.ok:
-                        raise SandboxRefused(f"{check.name}: {check.found}", check.remedy)
+                if self.image:
+                    await self._toolchain_for(harbor, self.image)
                 self._harbor = harbor
                 self._look_after(harbor)
 
@@ -91,18 +90,26 @@ class DockerSandbox:
                 "Set PERDURE_AGENT_UID to a free user id where the worker is root; else leave it unset.",
             )
         facts = await learn(self.engine, self._runtime)
-        if self.image:
-            await self._require_image(self.image)
         toolchain = await Toolchain.make(self.worker_home, self._toolchain_paths)
         owner = Owner(self.worker_home)
         return Harbor(facts, owner, Pool(self.engine, self._users, owner, self._idle_seconds), toolchain.places)
 
-    async def _require_image(self, image: str) -> None:
+    async def _try_image(self, harbor: Harbor, image: str) -> tuple[Check, ...]:
+        """The walls with this image, and whether it can run the toolchain. Raises SandboxRefused where the engine
+        has no such image."""
         await self.engine.ask(lambda client: client.inspect_image(image))
-
-    def _trial(self, harbor: Harbor, toolchain: Places = (), image: str | None = None) -> DockerTrial:
-        run = partial(self._run_on, harbor, toolchain, image)
-        return DockerTrial(self.worker_home, run, filtered=GVISOR not in (harbor.facts.runtime or ""))
+        run = partial(self._run_on, harbor, harbor.toolchain, image)
+        trial = DockerTrial(self.worker_home, run, filtered=GVISOR not in harbor.facts.runtime)
+        try:
+            found = await trial.walls()
+            fits = await trial.fits_toolchain()
+        finally:
+            harbor.pool.release(TRIAL)
+        if trial.unavailable is not None:
+            raise trial.unavailable
+        if all(check.ok for check in found):
+            self._fits[image] = fits
+        return found
 
     def _look_after(self, harbor: Harbor) -> None:
         """Now and then, for as long as the loop lives."""
@@ -132,19 +139,17 @@ class DockerSandbox:
         return await self._run_on(self._harbor, toolchain, image, with_proxy(command), on_output)
 
     async def _toolchain_for(self, harbor: Harbor, image: str) -> Places:
-        """What the operator named is always there; what Perdure made is tried once in each image."""
-        if self._toolchain_paths:
-            return harbor.toolchain
+        """What is mounted in this image, which is tried once: the toolchain that Perdure made only where it runs."""
         async with self._trying:
-            if image not in self._fits:
-                await self._require_image(image)
-                self._fits[image] = await self._trial(harbor, harbor.toolchain, image).fits_toolchain()
-        return harbor.toolchain if self._fits[image] else ()
+            for check in await self._try_image(harbor, image) if image not in self._fits else ():
+                if not check.ok:
+                    raise SandboxRefused(f"{image}: {check.name}: {check.found}", check.remedy)
+        return harbor.toolchain if self._fits[image] or self._toolchain_paths else ()
 
     async def _run_on(
-        self, harbor: Harbor, toolchain: Places, image: str | None, command: Command, on_output: Show | None = None
+        self, harbor: Harbor, toolchain: Places, image: str, command: Command, on_output: Show | None = None
     ) -> CommandResult:
-        plan = Plan.of(command, image or self.image or "", toolchain, self._runtime)
+        plan = Plan.of(command, image, toolchain, self._runtime)
         with self._names.running(command.name) as running:
             words = arguments(command, running.marker, plan.writable)
             async with harbor.pool.lease(plan, command.name) as container:
@@ -204,8 +209,10 @@ class DockerSandbox:
         engine = engine_check(harbor.facts)
         if self.image is None:
             return (engine, Check(name="image", ok=True, found="named by rules only", remedy=NO_IMAGE))
-        found = (engine, *await self._trial(harbor).walls())
-        if not all(check.ok for check in found):
+        try:
+            found = (engine, *await self._try_image(harbor, self.image))
+        except PerdureError as error:
+            return (engine, Check(name="image", ok=False, found=error.message, remedy=error.next_step))
+        if self.image not in self._fits or self._toolchain_paths:
             return found
-        fits = bool(await self._toolchain_for(harbor, self.image))
-        return (*found, toolchain_check(self.image, fits=fits))
+        return (*found, toolchain_check(self.image, fits=self._fits[self.image]))

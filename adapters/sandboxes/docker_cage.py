@@ -4,6 +4,7 @@ import asyncio
 import time
 
 import docker
+from docker.errors import NotFound
 
 from adapters.sandboxes.docker_container import Container
 from adapters.sandboxes.docker_engine import Engine
@@ -32,8 +33,9 @@ class ContainerCage:
         code = await self._exec.settled()
         if code != 0:
             self.out_of_memory = await self._out_of_memory(wait=code in (KILLED, None))
-        if code is None and self.out_of_memory:
-            self._exec.code = KILLED
+        if code in (KILLED, None):
+            lost = not self.out_of_memory and not await self._engine.ask(self._runs)
+            self._exec.code = None if lost else KILLED
         # A first process that was killed has cleared nothing away.
         if code in (KILLED, None) or not await self._container.empty():
             await self._container.remove()
@@ -45,6 +47,12 @@ class ContainerCage:
             if wait:
                 await asyncio.sleep(TELL_WAIT_SECONDS)
         return False
+
+    def _runs(self, client: docker.APIClient) -> bool:
+        try:
+            return bool(client.inspect_container(self._container.id)["State"]["Running"])
+        except NotFound:
+            return False
 
     def _told(self, client: docker.APIClient) -> bool:
         """Whether the engine has told since the start that the kernel ended a process there for want of memory."""

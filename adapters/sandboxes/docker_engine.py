@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import docker
 import requests
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import APIError, DockerException, ImageNotFound, StreamParseError
+from urllib3.exceptions import HTTPError
 
 from domain.errors import PerdureError, SandboxRefused, SandboxUnavailable
 
@@ -21,24 +22,29 @@ DEFAULT_HOST = "unix:///var/run/docker.sock"
 THREADS, ANSWER_SECONDS = 8, 60
 HEAD_BYTES = 64 * 1024
 CHECK = "Check that Docker runs, and that this user may reach its socket (DOCKER_HOST)."
-FAILURES = (DockerException, requests.RequestException, OSError)
+NEEDED = "An image needs /bin/sh, /usr/bin/env and /usr/bin/timeout, and this host's architecture."
+FAILURES = (DockerException, StreamParseError, requests.RequestException, HTTPError, OSError)
 
 
 def named(error: BaseException) -> PerdureError:
     """The engine's failures as ours."""
     if isinstance(error, ImageNotFound):
         return SandboxRefused(
-            f"The engine does not have the image: {error.explanation}.",
+            f"The engine does not have the image: {error.explanation or error}.",
             "On the worker's host: docker pull IMAGE, or docker build -t IMAGE. Perdure pulls none by itself.",
         )
     said = error.explanation if isinstance(error, APIError) else error
     text = str(said or error)
     if "runtime" in text and ("nknown" in text or "invalid" in text):
-        return SandboxRefused(
-            f"Docker cannot use the runtime: {text}",
-            "Add it to the engine's daemon.json, or unset PERDURE_DOCKER_RUNTIME.",
-        )
+        return unknown_runtime(text)
+    if 'exec: "' in text and ("no such file" in text or "not found" in text):
+        return SandboxRefused(f"The image cannot run commands: {text}", NEEDED)
     return SandboxUnavailable(f"Docker's engine failed: {text}", "" if isinstance(error, APIError) else CHECK)
+
+
+def unknown_runtime(text: str) -> SandboxRefused:
+    remedy = "Add the runtime to the engine's daemon.json, or unset PERDURE_DOCKER_RUNTIME."
+    return SandboxRefused(f"Docker cannot use the runtime: {text}", remedy)
 
 
 class Engine:
@@ -61,8 +67,15 @@ class Engine:
         """For a thread. Raises one of FAILURES where no engine answers."""
         with self._connecting:
             if self._client is None:
+                self._reach()
                 self._client = docker.APIClient(base_url=self.host, timeout=ANSWER_SECONDS)
             return self._client
+
+    def _reach(self) -> None:
+        """The SDK forgets to close what it could not connect."""
+        if self._place.scheme == "unix":
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.connect(self._place.path)
 
     async def ask(self, question: Callable[[docker.APIClient], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: self.answer(question))

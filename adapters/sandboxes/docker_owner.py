@@ -14,7 +14,7 @@ LABELS = HOME, OWNER, RUN, COMMAND, DEADLINE = tuple(
 
 class Owner:
     def __init__(self, worker_home: Path) -> None:
-        self.home = hashlib.sha256(str(worker_home).encode()).hexdigest()[:16]
+        self.home = self.label(worker_home)
         self._place = worker_home / "sandbox" / "docker"
         self._place.mkdir(mode=0o711, parents=True, exist_ok=True)
         self.name = uuid4().hex
@@ -23,6 +23,11 @@ class Owner:
         self._lock = os.open(making, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         making.rename(self._place / self.name)
+
+    @staticmethod
+    def label(worker_home: Path) -> str:
+        """What the containers of a worker's home are labelled with."""
+        return hashlib.sha256(str(worker_home).encode()).hexdigest()[:16]
 
     def is_gone(self, name: str) -> bool:
         """Whether the owner of that name has died."""

@@ -1,17 +1,19 @@
 """Tries a container for real, and says what to do about what is missing."""
 
-import platform
 from pathlib import Path
 from typing import NamedTuple
 
 import docker
 
-from adapters.sandboxes.docker_engine import Engine
+from adapters.sandboxes.docker_engine import NEEDED, Engine, unknown_runtime
 from adapters.sandboxes.trial import Run, Trial, in_turn
-from domain.sandbox import TOOLCHAIN_PATH, Check, Enforcement
+from domain.errors import SandboxUnavailable
+from domain.sandbox import TOOLCHAIN_PATH, Check, Command, CommandResult, Enforcement
 
 TRY_TOOLCHAIN = f"{TOOLCHAIN_PATH}/bin/python3 -c 'import json, ssl, sqlite3' && {TOOLCHAIN_PATH}/bin/pytest --version"
-NO_IMAGE = "Set PERDURE_DOCKER_IMAGE to an image that has /bin/sh, env and timeout, and pull or build it first."
+NO_IMAGE = "Set PERDURE_DOCKER_IMAGE, and pull or build that image first."
+TRIAL = "trial-of-image"
+"""The run that its commands belong to, so that one container serves them all."""
 
 
 class Facts(NamedTuple):
@@ -44,6 +46,9 @@ class Facts(NamedTuple):
 async def learn(engine: Engine, runtime: str | None) -> Facts:
     def ask(client: docker.APIClient) -> Facts:
         told = client.info()
+        # A name with dots is of a shim that the engine need not know before.
+        if runtime and "." not in runtime and runtime not in told["Runtimes"]:
+            raise unknown_runtime(f"{runtime} is none of {', '.join(sorted(told['Runtimes']))}")
         return Facts(
             version=str(told["ServerVersion"]),
             cgroups=f"{told.get('CgroupVersion', '1')} ({told['CgroupDriver']})",
@@ -61,8 +66,18 @@ class DockerTrial(Trial):
     """`filtered`: whether the runtime leaves system calls to the host's kernel, and to our filter before it."""
 
     def __init__(self, worker_home: Path, run: Run, *, filtered: bool) -> None:
-        super().__init__(worker_home, None, run)
+        super().__init__(worker_home, None, self._tried)
         self._filtered = filtered
+        self._really = run
+        self.unavailable: SandboxUnavailable | None = None
+        """The world's failure, which says nothing about the image."""
+
+    async def _tried(self, command: Command) -> CommandResult:
+        try:
+            return await self._really(command.model_copy(update={"run_id": TRIAL}))
+        except SandboxUnavailable as error:
+            self.unavailable = error
+            raise
 
     async def walls(self) -> tuple[Check, ...]:
         calls = (self._system_calls,) if self._filtered else ()
@@ -70,7 +85,7 @@ class DockerTrial(Trial):
 
     async def _starts(self) -> Check:
         ok, said = await self._try("touch /tmp/there && ! touch /usr/there 2>/dev/null")
-        remedy = "" if ok else f"{NO_IMAGE} Its architecture must be {platform.machine()}."
+        remedy = "" if ok else NEEDED
         return Check(name="container", ok=ok, found="starts, and its root is read-only" if ok else said, remedy=remedy)
 
     async def fits_toolchain(self) -> bool:

@@ -6,7 +6,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-# A worker says it every 5 s (worker.py).
+# A worker says it every 5 s (adapters/instances.py).
 STALE_SECONDS = 30.0
 API = "http://127.0.0.1:8080/healthz"
 
@@ -21,18 +21,26 @@ def is_worker() -> bool:
     return False
 
 
-def worker_is_well() -> bool:
-    home = os.environ.get("PERDURE_WORKER_HOME") or f"{os.environ.get('PERDURE_HOME', '/var/lib/perdure')}/worker"
-    signs = [path.stat().st_mtime for path in Path(home).glob("instances/*/alive")]
+def worker_is_well(home: Path) -> bool:
+    signs = [path.stat().st_mtime for path in home.glob("instances/*/alive")]
     return any(time.time() - moment < STALE_SECONDS for moment in signs)
 
 
-def api_is_well() -> bool:
+def api_is_well(url: str) -> bool:
     # Proxies named in the environment have no business on loopback.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(API, timeout=4) as answer:
-        return bool(answer.status == 200)
+    try:
+        with opener.open(url, timeout=4) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def main() -> int:
+    home = Path(os.environ.get("PERDURE_HOME") or "/var/lib/perdure")
+    worker_home = Path(os.environ.get("PERDURE_WORKER_HOME") or home / "worker")
+    return 0 if (worker_is_well(worker_home) if is_worker() else api_is_well(API)) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(0 if (worker_is_well() if is_worker() else api_is_well()) else 1)
+    sys.exit(main())

@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import pytest
 
+# Before any of them is imported, as they import each other.
+pytest.register_assert_rewrite("tests.fixtures")
 # Fixtures that several rooms share stand in tests/fixtures, one file a server or part.
 pytest_plugins = [f"tests.fixtures.{path.stem}" for path in sorted(Path(__file__).parent.glob("fixtures/[!_]*.py"))]
 

@@ -16,7 +16,8 @@ VAGUE = {"utils", "helpers", "common", "misc", "core", "manager", "service", "ha
 VENDORS = ("openai", "anthropic", "docker", "githubkit", "psycopg", "fastapi", "obstore")
 IMPURE = {"os", "sys", "time", "random", "secrets", "socket", "subprocess", "threading", "io", "shutil", "tempfile"}
 REQUIRED = (
-    "README.md CHANGELOG.md LICENSE .env.example pyproject.toml requirements.lock worker.py "
+    "README.md CHANGELOG.md LICENSE .env.example pyproject.toml requirements.lock requirements-run.lock worker.py "
+    "Dockerfile .dockerignore docker-compose.yml docker-compose.docker-sandbox.yml "
     "docs/architecture.md docs/security.md docs/operations.md docs/glossary.md"
 )
 # Written in pieces, so that this file does not break its own rule.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """From a fresh clone to a running Perdure: makes .venv from requirements.lock, then runs what is asked.
 
-python3 dev.py setup | test [pytest arguments] | check | lock | replay | bench [arguments]
+python3 dev.py setup | test [pytest arguments] | check | lock | replay | bench [turns | sandbox] [arguments]
 python3 dev.py demo | up | run | doctor ... [arguments of perdure]
 """
 
@@ -189,7 +189,9 @@ def run(command: str, arguments: list[str]) -> int:
     if command == "replay":
         return call(str(BIN / "python"), "-m", "pytest", "tests/workflows/test_replay.py", *arguments)
     if command == "bench":
-        return call(str(BIN / "python"), "-m", "benchmarks.turns", *arguments)
+        named = bool(arguments) and not arguments[0].startswith("-")
+        name, given = (arguments[0], arguments[1:]) if named else ("turns", arguments)
+        return call(str(BIN / "python"), "-m", f"benchmarks.{name}", *given)
     return become_perdure([command, *arguments])
 
 

@@ -26,7 +26,7 @@ DOCKER_SANDBOX = ROOT / "docker-compose.docker-sandbox.yml"
 NEEDED = {"POSTGRES_PASSWORD": "p", "PERDURE_API_TOKEN": "t"}
 NEEDED_FOR_DOCKER = {"DOCKER_GROUP": "999", "PERDURE_DOCKER_IMAGE": "python:3.12"}
 IMAGE_UID = 10001
-PRY = "grep Seccomp: /proc/self/status; id -u; ls /app /var/lib/perdure /opt/perdure; env | grep -c -i -e pass -e token"
+PRY = "grep Seccomp: /proc/self/status; id -u; ls /app /var/lib/perdure; ls /opt/perdure/bin/uvicorn; env | grep -c -i -e pass -e token"
 SCRIPT = f"""
 about: Looks around, mends add, and takes its time.
 conversations:
@@ -205,7 +205,7 @@ def assert_contained(stack: ComposeStack, run_id: str) -> None:
     (looked,) = [one["event"] for one in stack.events(run_id) if one["key"] == "turn/1/call/0/returned"]
     said = json.dumps(looked)
     assert "Seccomp:\\t2" in said
-    for closed in ("/app", "/var/lib/perdure", "/opt/perdure"):
+    for closed in ("/app", "/var/lib/perdure", "/opt/perdure/bin/uvicorn"):
         assert f"cannot access '{closed}'" in said
     assert "\\n0\\n" in said
 

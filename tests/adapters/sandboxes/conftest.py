@@ -16,7 +16,12 @@ AGENT_UID = DEFAULT_AGENT_UID if os.geteuid() == 0 else None
 
 def settings_for(kind: str, home: Path, *toolchain_paths: str) -> Settings:
     return load_settings({"PERDURE_HOME": str(home)}).model_copy(
-        update={"sandbox": kind, "worker_home": home, "toolchain_paths": toolchain_paths}
+        update={
+            "sandbox": kind,
+            "worker_home": home,
+            "toolchain_paths": toolchain_paths,
+            "docker_image": "perdure-test-base",
+        }
     )
 
 

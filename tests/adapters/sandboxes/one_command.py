@@ -1,4 +1,4 @@
-"""A process that runs commands in the sandbox, to be killed: `one_command.py <kind> <home> <token> <marks>`."""
+"""A process that runs commands in the sandbox, to be killed: `one_command.py <kind> <home> <token> <marks> [warm]`."""
 
 import asyncio
 import sys
@@ -9,16 +9,18 @@ from domain.sandbox import WORKSPACE_PATH, Command, WritableMount
 from tests.adapters.sandboxes.conftest import settings_for
 
 
-async def main(kind: str, home: str, token: str, marks: str) -> None:
+async def main(kind: str, home: str, token: str, marks: str, warm: str = "") -> None:
     sandbox = make_sandbox(settings_for(kind, Path(home)))
     await sandbox.prepare()
+    mounts = (WritableMount(source=marks, target=WORKSPACE_PATH),)
+    common = Command(argv=("true",), environment=sandbox.environment, mounts=mounts, run_id=token, name="survivor")
+    if warm:
+        await sandbox.run(common)
     sys.stdout.write("prepared\n")
     sys.stdout.flush()
     sys.stdin.readline()
     text = f"touch begun; (setsid setsid sleep {token} &) & sleep {token} & setsid sh -c 'sleep {token}; true'"
-    mounts = (WritableMount(source=marks, target=WORKSPACE_PATH),)
-    command = Command(argv=("sh", "-c", text), environment=sandbox.environment, mounts=mounts, name="survivor")
-    await sandbox.run(command)
+    await sandbox.run(common.model_copy(update={"argv": ("sh", "-c", text)}))
 
 
 asyncio.run(main(*sys.argv[1:]))

@@ -22,6 +22,8 @@ from tests.adapters.conformance.sandbox import said, shell
 from tests.adapters.sandboxes.conftest import AGENT_UID
 
 ROOT = Path(__file__).parents[3]
+WITHOUT_DOCKER = ("-k", "not docker and not Docker")
+"""Who may reach the engine's socket is no ordinary user; test_docker_survivors.py tries one who may."""
 KILLS, LATEST_SECONDS, GONE_SECONDS = 200, 0.02, 0.5
 
 
@@ -47,10 +49,10 @@ def eventually(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
     return False
 
 
-def start(home: Path, token: str, marks: Path, kind: str = "bubblewrap") -> subprocess.Popen[bytes]:
+def start(home: Path, token: str, marks: Path, kind: str = "bubblewrap", *more: str) -> subprocess.Popen[bytes]:
     script = Path(__file__).with_name("one_command.py")
     process = subprocess.Popen(
-        [sys.executable, str(script), kind, str(home), token, str(marks)],
+        [sys.executable, str(script), kind, str(home), token, str(marks), *more],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=ROOT,
@@ -214,7 +216,17 @@ def test_as_root_the_suite_holds_for_an_ordinary_user_too(bubblewrap: Bubblewrap
         "CI": os.environ.get("CI", ""),
     }
     result = subprocess.run(
-        [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-x", str(Path(__file__).parent)],
+        [
+            str(python),
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-x",
+            *WITHOUT_DOCKER,
+            str(Path(__file__).parent),
+        ],
         cwd=ROOT,
         env=environment,
         user=AGENT_UID,

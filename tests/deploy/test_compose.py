@@ -26,7 +26,10 @@ DOCKER_SANDBOX = ROOT / "docker-compose.docker-sandbox.yml"
 NEEDED = {"POSTGRES_PASSWORD": "p", "PERDURE_API_TOKEN": "t"}
 NEEDED_FOR_DOCKER = {"DOCKER_GROUP": "999", "PERDURE_DOCKER_IMAGE": "python:3.12"}
 IMAGE_UID = 10001
-PRY = "grep Seccomp: /proc/self/status; id -u; ls /app /var/lib/perdure; ls /opt/perdure/bin/uvicorn; env | grep -c -i -e pass -e token"
+PRY = (
+    "grep Seccomp: /proc/self/status; id -u; ls /app /var/lib/perdure; ls /opt/perdure/bin/uvicorn; "
+    "env | grep -c -i -e pass -e token"
+)
 SCRIPT = f"""
 about: Looks around, mends add, and takes its time.
 conversations:

@@ -41,6 +41,11 @@ class Harbor:
     pool: Pool
     toolchain: Places
 
+    def close(self) -> None:
+        """Ends all of its containers."""
+        self.pool.close()
+        self.owner.close()
+
 
 class DockerSandbox:
     """`agent_uid` is needed where this process is root, and only there; else commands have this process's user, so
@@ -77,9 +82,13 @@ class DockerSandbox:
         async with self._preparing:
             if self._harbor is None:
                 harbor = await self._make_harbor()
-                await self.engine.ask(partial(self._reap, harbor))
-                if self.image:
-                    await self._toolchain_for(harbor, self.image)
+                try:
+                    await self.engine.ask(partial(self._reap, harbor))
+                    if self.image:
+                        await self._toolchain_for(harbor, self.image)
+                except BaseException:
+                    harbor.close()
+                    raise
                 self._harbor = harbor
                 self._look_after(harbor)
 
@@ -181,8 +190,7 @@ class DockerSandbox:
         if self._timer is not None:
             self._timer.cancel()
         if self._harbor is not None:
-            self._harbor.pool.close()
-            self._harbor.owner.close()
+            self._harbor.close()
             self._harbor = None
         await asyncio.to_thread(self.engine.close)
 
@@ -202,8 +210,7 @@ class DockerSandbox:
             return await self._look(harbor)
         finally:
             if self._harbor is None:
-                harbor.pool.close()
-                harbor.owner.close()
+                harbor.close()
 
     async def _look(self, harbor: Harbor) -> Sequence[Check]:
         engine = engine_check(harbor.facts)

@@ -110,9 +110,11 @@ class Container:
     async def remove(self) -> None:
         """Kills all in it; they are dead when this returns."""
         self.spoilt = True
-        if self.id:
-            await self._engine.ask(lambda client: remove_container(client, self.id))
-        self.let_go()
+        try:
+            if self.id:
+                await self._engine.ask(lambda client: remove_container(client, self.id))
+        finally:
+            self.let_go()
 
     def let_go(self) -> None:
         """Its keeper ends, with it all others, and the engine removes what is left. Needs no loop."""

@@ -78,7 +78,11 @@ class Engine:
                 connection.connect(self._place.path)
 
     async def ask(self, question: Callable[[docker.APIClient], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: self.answer(question))
+        try:
+            answer = asyncio.get_running_loop().run_in_executor(self._threads, lambda: self.answer(question))
+        except RuntimeError as error:
+            raise SandboxUnavailable("This sandbox is closed.") from error
+        return await answer
 
     def answer(self, question: Callable[[docker.APIClient], T]) -> T:
         """As `ask`, in this thread."""

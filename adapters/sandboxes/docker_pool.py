@@ -17,7 +17,7 @@ from domain.errors import PerdureError
 
 AT_ONCE = 4
 """Containers made at the same time; the engine gets slower with more."""
-KEPT_FOR_RUN = 4
+KEPT_FOR_RUN, KEPT = 4, 32
 IDLE_SECONDS = 300.0
 
 log = logging.getLogger(__name__)
@@ -81,6 +81,7 @@ class Pool:
             self._idle.append(container)
             mine = [other for other in self._idle if other.plan.run_id == container.plan.run_id]
             self._drop(mine[:-KEPT_FOR_RUN])
+            self._drop(self._idle[:-KEPT])
 
     def expire(self) -> None:
         """Lets go of those that are dead, were not used for long, or have lived for long."""

@@ -12,6 +12,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from adapters.sandboxes.pipes import Reader, Writer, until_dead
@@ -48,7 +49,7 @@ class Start:
     pass_fds: Sequence[int] = ()
 
     def spawn(self, streams: Streams) -> subprocess.Popen[bytes]:
-        setpriv = shutil.which("setpriv") if self.path and self.user is not None else None
+        setpriv = _setpriv() if self.path and self.user is not None else None
         return self._as_other(setpriv, streams) if setpriv else self._as_said(streams)
 
     def _as_other(self, setpriv: str, streams: Streams) -> subprocess.Popen[bytes]:
@@ -79,6 +80,11 @@ class Start:
             pass_fds=self.pass_fds,
             start_new_session=True,
         )
+
+
+@cache
+def _setpriv() -> str | None:
+    return shutil.which("setpriv")
 
 
 class Child(Process):

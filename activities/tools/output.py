@@ -1,5 +1,6 @@
 """What a model reads of a command's output: its head and its tail, and in words how it ended."""
 
+import math
 import re
 
 from domain.sandbox import CommandResult
@@ -44,10 +45,16 @@ def printed(result: CommandResult, whole: str | None) -> str:
 
 def how_it_ended(result: CommandResult, timeout_seconds: float) -> str:
     if result.ended == "timed_out":
+        lasted = math.floor(result.seconds)
+        # The run's own limit may be lower than what was asked for.
+        longest = lasted if 0 < lasted < timeout_seconds else timeout_seconds
+        longer = "No command of this run may take longer"
+        if longest == timeout_seconds:
+            longer = "If it needs longer, give `timeout_seconds`"
         return (
-            f"The command was killed with all that it had started, as it took longer than {timeout_seconds:g} s. "
-            "Working directory and variables are as before it. If it needs longer, give `timeout_seconds`; if it waits "
-            "for input, run it without."
+            f"The command was killed with all that it had started, as it took longer than {longest:g} s. Working "
+            f"directory and variables are as before it. {longer}; if it waits for "
+            "input, run it without."
         )
     if result.ended != "exited":
         return ENDINGS[result.ended]

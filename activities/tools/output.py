@@ -13,7 +13,7 @@ UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 ENDINGS = {
     "output_limit": "The command printed more than is allowed and was killed.",
-    "disk_limit": "The command put more on the disk than is allowed and was killed. What it had written is still there.",
+    "disk_limit": "The command put more on the disk than is allowed and was killed. What it wrote is still there.",
     "out_of_memory": "The command used more memory than is allowed and was killed.",
     "cancelled": "The command was cancelled.",
 }

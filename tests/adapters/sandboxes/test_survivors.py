@@ -202,6 +202,7 @@ async def test_a_command_ends_with_its_first_process(bubblewrap: BubblewrapSandb
     assert alive(token) == []
 
 
+@pytest.mark.timeout(900)
 def test_as_root_the_suite_holds_for_an_ordinary_user_too(bubblewrap: BubblewrapSandbox, home: Path) -> None:
     """With the toolchain's Python, as the one that runs this may lie where no other user can go."""
     if AGENT_UID is None:

@@ -75,20 +75,22 @@ async def test_what_was_there_before_and_sparse_files_are_not_counted(
     assert taken(folder) < 1000 * MIB
 
 
-def test_a_look_follows_no_link_and_stops_where_the_limit_is_passed(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "file").write_bytes(b"x" * 4 * MIB)
-    (folder / "link").symlink_to(tmp_path / "elsewhere")
-    (folder / "file").write_bytes(b"x" * MIB)
-    os.link(folder / "file", folder / "same")
+def test_a_look_follows_no_link_and_stops_where_the_limit_is_passed(folder: Path) -> None:
+    tree, elsewhere = folder / "tree", folder / "elsewhere"
+    for place in (tree, elsewhere):
+        place.mkdir()
+    (elsewhere / "file").write_bytes(b"x" * 4 * MIB)
+    (tree / "link").symlink_to(elsewhere)
+    (tree / "file").write_bytes(b"x" * MIB)
+    os.link(tree / "file", tree / "same")
     use = Use()
-    used(str(folder), use, LIMITS)
+    used(str(tree), use, LIMITS)
     assert (use.files, use.whole) == (2, True)
     assert MIB <= use.size < 2 * MIB
     for n in range(600):
-        (folder / f"{n}").touch()
+        (tree / f"{n}").touch()
     use = Use()
-    used(str(folder), use, LIMITS)
+    used(str(tree), use, LIMITS)
     assert use.files == LIMITS.disk_files + 1
 
 

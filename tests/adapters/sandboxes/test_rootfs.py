@@ -22,7 +22,9 @@ def unpacked() -> Generator[Path]:
     path = Path(tempfile.mkdtemp(prefix="perdure-root-"))
     path.chmod(0o755)
     with tarfile.open(fileobj=io.BytesIO(base_root())) as archive:
-        archive.extractall(path, filter="tar")
+        # Python before 3.11.4 knows no filters.
+        archive.extraction_filter = getattr(tarfile, "tar_filter", lambda member, _path: member)
+        archive.extractall(path)
     for name, text in (("opt/tool/there", "tool\n"), ("srv/there", "srv\n"), ("var/lib/there", "var\n")):
         (path / name).parent.mkdir(parents=True, exist_ok=True)
         (path / name).write_text(text)

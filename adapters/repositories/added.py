@@ -7,6 +7,8 @@ from typing import IO
 
 HUNK = re.compile(rb"@@ -\d+(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 QUOTED = re.compile(rb'\\([abtnvfr"\\]|[0-7]{3})')
+LINE_COST = 64
+"""Bytes of memory that a line costs beside its content: empty ones are not free."""
 ESCAPES = dict(zip(b'abtnvfr"\\', b'\a\b\t\n\v\f\r"\\', strict=True))
 FLAGS = ("-r", "-p", "-U0", "--text", "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color", "--full-index")
 
@@ -25,11 +27,11 @@ class Added:
 
 
 def read_added(diff: IO[bytes], most_bytes: int) -> tuple[dict[str, Added], bool]:
-    """By path, with surrogates; and whether that is all, or `most_bytes` were reached."""
+    """By path, with surrogates; and whether that is all, or `most_bytes` of memory were reached."""
     found: dict[str, Added] = {}
     left = most_bytes
     for path, number, line in _lines(diff):
-        left -= len(line) + 1
+        left -= len(line) + LINE_COST
         if left < 0:
             return found, False
         added = found.setdefault(path, Added())

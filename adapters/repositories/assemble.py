@@ -45,7 +45,9 @@ class Assembly:
         """The commit, in the clean repository; None where nothing differs from the base. Raises WorkRefused."""
         self._prepare()
         standing = await self._index(base)
-        await self._write(path for path in self._files() if path.rpartition("/")[2] in (".gitignore", ".gitattributes"))
+        ruling = [path for path in self._files() if path.rpartition("/")[2] in (".gitignore", ".gitattributes")]
+        self._check_sizes(ruling)
+        await self._write(ruling)
         ignored = await self._ignored()
         wanted = [path for path in self._files() if path not in ignored or path in standing]
         self._check_sizes(wanted)

@@ -36,7 +36,7 @@ from domain.terms import PublishRules
 
 DIFF_BYTES = 20 * 1024**2
 ADDED_BYTES = 32 * 1024**2
-"""How much of what the work adds is searched."""
+"""How much memory what the work adds may take; the rest of it is not searched."""
 PACK_FLAGS = ("--revs", "--thin", "--stdout", "--quiet", "--delta-base-offset", "--threads=1")
 PUSH_SECONDS = 900.0
 AGAIN = "What the run made is kept: see its diff, and start the run again."

@@ -1,7 +1,8 @@
 import io
+import tracemalloc
 from pathlib import Path
 
-from adapters.repositories.added import FLAGS, read_added
+from adapters.repositories.added import FLAGS, LINE_COST, read_added
 from tests.fixtures.git_server import commit_files, git, make_repository
 
 
@@ -40,4 +41,18 @@ def test_binary_files_are_looked_at_and_files_that_attributes_hide(tmp_path: Pat
 
 def test_no_more_is_kept_than_was_asked_for(tmp_path: Path) -> None:
     make_repository(tmp_path, {"a": "1\n"})
-    assert added(tmp_path, {"b": "12\n34\n56\n"}, most=7) == ({"b": [1, 2]}, False)
+    assert added(tmp_path, {"b": "12\n34\n56\n"}, most=2 * LINE_COST + 4) == ({"b": [1, 2]}, False)
+
+
+def test_millions_of_empty_lines_cost_no_more_memory_than_was_granted(tmp_path: Path) -> None:
+    count, most = 3_000_000, 8 * 1024**2
+    diff = b"--- /dev/null\n+++ b/a\n@@ -0,0 +1,%d @@\n" % count + b"+\n" * count
+    tracemalloc.start()
+    try:
+        found, whole = read_added(io.BytesIO(diff), most)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert not whole
+    assert len(found["a"].lines) == most // LINE_COST
+    assert peak < 2 * most

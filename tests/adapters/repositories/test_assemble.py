@@ -194,6 +194,15 @@ async def test_sizes_are_refused_before_they_are_fetched_and_ignored_files_do_no
         await snapped.assemble()
 
 
+async def test_ignore_rules_too_large_for_memory_are_refused_before_they_are_fetched(
+    snapped: Snapped, source: Path
+) -> None:
+    await snapped.open(source)
+    await snapped.run("mkdir a; head -c 60000000 /dev/zero >a/.gitignore; chmod 000 a/.gitignore")
+    with pytest.raises(WorkRefused, match=r"a/.gitignore has more than 50 MiB"):
+        await snapped.assemble()
+
+
 def test_paths_that_no_scan_makes_are_refused() -> None:
     for name in ("../x", "a/../../x", "a//x", "./x", "/x", "a\0"):
         with pytest.raises(WorkRefused):

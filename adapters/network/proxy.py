@@ -8,6 +8,7 @@ import socket
 import struct
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -19,12 +20,14 @@ from domain.sandbox import PROXY_FORWARDER_PATH, PROXY_SOCKET_PATH
 
 FORWARDER = Path(forward.__file__)
 CREDENTIALS = struct.Struct("3i")
+LOOKUPS = ThreadPoolExecutor(16, "lookup")
+"""Of their own: names that answer late must not keep the worker's other threads from their work."""
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
     """As this host knows the name: its resolvers, its /etc/hosts."""
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    found = await loop.run_in_executor(LOOKUPS, partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM))
     return [str(address[0]) for *_, address in found]
 
 

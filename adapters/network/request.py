@@ -31,7 +31,7 @@ class Asked:
     port: int
     head: bytes | None = None
     body_bytes: int | None = 0
-    """None: until the client ends it."""
+    """None: it comes in chunks."""
     bodiless: bool = False
     """The answer has a head alone."""
 
@@ -62,6 +62,9 @@ def asked(head: bytes) -> Asked:
     shown = (f"[{host}]" if ":" in host else host) + (f":{port}" if port != 80 else "")
     start = f"{plain[1].upper()} {plain[3] if plain[3].startswith('/') else '/' + plain[3]} {plain[4].upper()}"
     head = _head(start, [("Host", shown), *kept])
+    codings = [value.lower() for name, value in kept if name.lower() == "transfer-encoding"]
+    if codings and (codings != ["chunked"] or plain[4].upper() != "HTTP/1.1"):
+        raise NoRequest("501 Not Implemented", "Of transfer encodings only chunked is known, in HTTP/1.1.")
     length = _body_bytes(kept)
     return Asked(host, port, head, 0 if length == UNSAID else length, plain[1].upper() == "HEAD")
 

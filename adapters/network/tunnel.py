@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from adapters.network.chunks import one_body
 from adapters.network.request import Asked, NoRequest, answered, asked
 from domain.network import AllowedHost, Connection, allowed, may_reach
 
@@ -190,8 +191,11 @@ class Tunnel:
     async def _body(self, to_server: asyncio.StreamWriter, left: int | None) -> None:
         """A server that has read enough may answer all the same."""
         with contextlib.suppress(OSError):
-            while left != 0 and (chunk := await self.client.read(min(CHUNK, left or CHUNK))):
-                left = None if left is None else left - len(chunk)
+            if left is None:
+                async for piece in one_body(self.client):
+                    await self._send(to_server, piece)
+            while left and (chunk := await self.client.read(min(CHUNK, left))):
+                left -= len(chunk)
                 await self._send(to_server, chunk)
 
     async def _answer(self, server: asyncio.StreamReader, bodiless: bool) -> None:

@@ -78,7 +78,7 @@ async def kill_all(find: Callable[[], set[int] | list[int]]) -> None:
     """Kills what `find` finds until it finds nothing alive; a zombie is as good as gone."""
     for _ in range(KILL_ROUNDS):
         alive = find()
-        for pid in alive:
+        for pid in sorted(alive):  # a shell that outlives its child by a moment prints that it was killed
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         if not alive:
@@ -180,6 +180,12 @@ class NoSandbox:
         await kill_all(partial(inhabitants, self._names.marker(name_prefix)))
         for group in self._cgroups.left(plain(name_prefix)) if self._cgroups else ():
             await group.remove()
+
+    async def release(self, run_id: str) -> None:
+        """Nothing is kept between commands."""
+
+    async def close(self) -> None:
+        """Commands end with their calls."""
 
     def enforcement(self) -> Enforcement:
         bounded = {controller.name for controller in self._cgroups.controllers} if self._cgroups else set()

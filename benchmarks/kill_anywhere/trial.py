@@ -1,0 +1,122 @@
+"""One system, some work, and kills."""
+
+import asyncio
+import itertools
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from benchmarks.kill_anywhere.kills import Injected, Injection, Injector, Stage
+from benchmarks.kill_anywhere.trace import Trace
+from benchmarks.kill_anywhere.work import WORKS, Work
+from benchmarks.kill_anywhere.world import World, orphans
+
+DECIDES_AFTER_SECONDS = 6.0
+"""People who are not asked during an outage answer after so long."""
+STUCK_SECONDS = 120.0
+"""A run that has not ended by then has another started beside it."""
+SETTLING_SECONDS = 1.0
+QUIET_SECONDS = 300.0
+
+
+class System(Stage, Protocol):
+    """Perdure or a baseline."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def home(self) -> Path: ...
+
+    @property
+    def traces(self) -> list[Trace]: ...
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def submit(self, work: Work, name: str) -> Trace: ...
+
+    def is_over(self, trace: Trace) -> bool: ...
+
+    async def complete(self) -> list[Trace]: ...
+
+
+@dataclass
+class Outcome:
+    """`ideal` is by name of the work: the same run with nothing killed."""
+
+    name: str
+    ideal: dict[str, Trace]
+    traces: list[Trace]
+    injected: list[Injected]
+    seconds: float
+    orphans: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Load:
+    """`at_once` runs at any time for as long as kills go on; those then under way have `patience` seconds to end."""
+
+    works: Sequence[Work] = WORKS
+    at_once: int = 4
+    patience: float = 180.0
+
+
+async def trial(system: System, world: World, injections: Sequence[Injection], load: Load) -> Outcome:
+    began = time.monotonic()
+    await system.start()
+    person = asyncio.create_task(_decide(system))
+    try:
+        quiet = [await system.submit(work, f"quiet-{system.name.split()[0]}-{work.name}") for work in load.works]
+        await _until_over(system, quiet, QUIET_SECONDS)
+        assert all(system.is_over(trace) for trace in quiet), "the undisturbed runs did not end"
+        injector = Injector(system, world)
+        submitting = asyncio.create_task(_submit(system, load))
+        for one in injections:
+            await injector.inject(one)
+        submitting.cancel()
+        await asyncio.gather(submitting, return_exceptions=True)
+        traces = await _all(system, load.patience)
+    finally:
+        person.cancel()
+        await asyncio.gather(person, return_exceptions=True)
+        await asyncio.sleep(SETTLING_SECONDS)
+        left = orphans(system.home)
+        await system.stop()
+    ideal = {trace.work.name: trace for trace in quiet}
+    rest = [trace for trace in traces if trace not in quiet]
+    return Outcome(system.name, ideal, rest, injector.done, time.monotonic() - began, left)
+
+
+async def _all(system: System, patience: float) -> list[Trace]:
+    await _until_over(system, system.traces, patience)
+    return await system.complete()
+
+
+async def _until_over(system: System, traces: Sequence[Trace], patience: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(patience):
+            while not all(system.is_over(trace) for trace in traces):  # noqa: ASYNC110  it is found by looking
+                await asyncio.sleep(0.2)
+
+
+async def _submit(system: System, load: Load) -> None:
+    """Works in turn."""
+    running: list[Trace] = []
+    for number, work in enumerate(itertools.cycle(load.works)):
+        while len(running) >= load.at_once:
+            await asyncio.sleep(0.1)
+            late = time.time() - STUCK_SECONDS
+            running = [one for one in running if not system.is_over(one) and one.began > late]
+        # A name that is cut off here would be submitted, and known to nobody.
+        running.append(await asyncio.shield(system.submit(work, f"{system.name.split()[0]}-{work.name}-{number}")))
+
+
+async def _decide(system: System) -> None:
+    while True:
+        await asyncio.sleep(1.0)
+        await system.decide(DECIDES_AFTER_SECONDS)

@@ -1,0 +1,55 @@
+"""What the runs do: every command changes files in a way that shows whether it was done once."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+MARK = "300.471104"
+"""Seconds that a process left behind sleeps, by which it is known."""
+WRITES = (
+    "c=$(cat counter 2>/dev/null || echo 0); echo turn {n} >> log.txt; sleep 0.15; echo $((c + 1)) > counter; "
+    "echo {n} > new-{n}; mv new-{n} kept-{n}; rm -f kept-$(({n} - 2)); "
+    f"(sleep {MARK} >/dev/null 2>&1 &)"
+)
+FILES: dict[str, str | bytes] = {"adder.py": "def add(a, b):\n    return a - b\n", "README.md": "An adder.\n"}
+LATENCY_MS = 60
+
+
+@dataclass(frozen=True)
+class Work:
+    """`turns` are those before the end; `asks` is what waits for a person."""
+
+    name: str
+    turns: tuple[dict[str, Any], ...]
+    repository: bool = False
+    publish: str = "none"
+    asks: bool = False
+    spec: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def script(self) -> str:
+        ending = {"calls": [{"name": "finish", "arguments": {"summary": "All is done."}}]}
+        turns = [*self.turns, {"repeat": {"turns": 20}, **ending}]
+        conversations = [{"when": {"tool": "bash"}, "turns": turns}]
+        return json.dumps({"conversations": conversations, "latency_ms": LATENCY_MS, "piece_characters": 100_000})
+
+
+def bash(command: str, turns: int = 1) -> dict[str, Any]:
+    return {"calls": [{"name": "bash", "arguments": {"command": command}}], "repeat": {"turns": turns}}
+
+
+def reads(*paths: str) -> dict[str, Any]:
+    return {"calls": [{"name": "read", "arguments": {"path": path}} for path in paths]}
+
+
+MAKES = bash("for i in 1 2 3 4; do seq $i 200 > part-$i; done")
+READS = (reads("part-1", "part-2", "part-3", "part-4"), bash("cat part-1 part-2 | wc -l >> sums.txt"))
+MENDS = bash("sed -i 's/a - b/a + b/' adder.py; echo mended >> log.txt")
+SHORT = Work("short", (bash(WRITES, 3),))
+LONG = Work("long", (bash(WRITES, 30),))
+READING = Work("reads", (MAKES, *READS, *READS, *READS))
+PUSHING = Work("push", (bash(WRITES, 2), MENDS, bash(WRITES)), repository=True, publish="branch")
+PULLING = Work("pull", (MENDS, bash(WRITES, 3)), repository=True, publish="pull_request")
+# Its words are what the default policy asks about; nothing is pushed.
+ASKING = Work("approval", (bash(WRITES), bash("echo 'git push' >> log.txt"), bash(WRITES)), asks=True)
+WORKS = (LONG, SHORT, PUSHING, READING, PULLING, ASKING)

@@ -95,6 +95,7 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
         journal = await PostgresJournal.connect(settings.database_url, blobs, mask=mask)
         stack.push_async_callback(journal.close)
         sandbox = make_sandbox(settings)
+        stack.push_async_callback(sandbox.close)
         await sandbox.prepare()
         forges = make_forges(settings)
         models = ProviderModels(settings.model_environment, settings.prices_path)

@@ -70,6 +70,7 @@ class WorkspaceActivities:
     @activity.defn
     async def close_workspace(self, input: CloseWorkspaceInput) -> None:
         """Gives back what an ended run held on this host; its snapshots stay."""
+        await self._host.sandbox.release(input.run_id)
         await self._host.workspaces.close(input.run_id)
         await self._host.outputs.discard(input.run_id)
 

@@ -154,6 +154,12 @@ class BubblewrapSandbox:
         for group in cgroups.left(plain(name_prefix)) if cgroups else ():
             await group.remove()
 
+    async def release(self, run_id: str) -> None:
+        """Nothing is kept between commands."""
+
+    async def close(self) -> None:
+        """Commands end with their calls."""
+
     def enforcement(self) -> Enforcement:
         cgroups = self._ground.cgroups if self._ground else find_cgroups(self.worker_home)
         return Enforcement(

@@ -15,6 +15,10 @@ class Sandbox(Protocol):
         """Kills whatever is left of commands whose name starts so (in-doubt attempts)."""
         ...
 
+    async def release(self, run_id: str) -> None:
+        """The run is over here: what is kept warm for it goes."""
+        ...
+
     @property
     def environment(self) -> dict[str, str]:
         """What a command needs at least: PATH with the toolchain first, HOME, a locale."""

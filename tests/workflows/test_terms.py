@@ -39,7 +39,7 @@ async def limits_of(stack: Stack, **spec: Any) -> dict[str, float]:
     run = await stack.until(run_id, "completed")
     assert run["sandbox"]["kind"] == "bubblewrap"
     assert run["sandbox"]["hosts"] == []
-    return run["sandbox"]["limits"]
+    return {name: float(value) for name, value in run["sandbox"]["limits"].items()}
 
 
 async def test_kind_repository_and_run_bound_a_command_in_this_order(sited: Stack) -> None:

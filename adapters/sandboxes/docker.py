@@ -18,7 +18,7 @@ from adapters.sandboxes.docker_owner import Owner
 from adapters.sandboxes.docker_plan import Plan, Users
 from adapters.sandboxes.docker_pool import IDLE_SECONDS, Pool
 from adapters.sandboxes.docker_trial import NO_IMAGE, TRIAL, DockerTrial, Facts, engine_check, learn, toolchain_check
-from adapters.sandboxes.names import Names
+from adapters.sandboxes.names import Names, plain
 from adapters.sandboxes.proxied import with_proxy
 from adapters.sandboxes.toolchain import Toolchain
 from adapters.sandboxes.watch import DISK_TEXT, Watch
@@ -113,7 +113,7 @@ class DockerSandbox:
             found = await trial.walls()
             fits = await trial.fits_toolchain()
         finally:
-            harbor.pool.release(TRIAL)
+            harbor.pool.release(TRIAL.__eq__)
         if trial.unavailable is not None:
             raise trial.unavailable
         if all(check.ok for check in found):
@@ -171,7 +171,7 @@ class DockerSandbox:
         """Other processes of this home lose theirs, too, also dead ones."""
         await self._names.stop(name_prefix)
         if self._harbor is not None:
-            self._harbor.pool.release(name_prefix)
+            self._harbor.pool.release(lambda run: plain(run).startswith(plain(name_prefix)))
         owner = self._harbor.owner if self._harbor else Owner(self.worker_home)
         marker = self._names.marker(name_prefix)
         try:
@@ -183,7 +183,7 @@ class DockerSandbox:
     async def release(self, run_id: str) -> None:
         """The run is over, or waits for long: what is kept warm for it goes."""
         if self._harbor is not None:
-            self._harbor.pool.release(run_id)
+            self._harbor.pool.release(run_id.__eq__)
 
     async def close(self) -> None:
         """Ends all of its containers."""

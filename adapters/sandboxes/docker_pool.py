@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
 from adapters.sandboxes.conduct import to_the_end
@@ -12,7 +12,6 @@ from adapters.sandboxes.docker_container import LIFETIME_SECONDS, Container
 from adapters.sandboxes.docker_engine import Engine
 from adapters.sandboxes.docker_owner import Owner
 from adapters.sandboxes.docker_plan import Plan, Users
-from adapters.sandboxes.names import plain
 from domain.errors import PerdureError
 
 AT_ONCE = 4
@@ -99,11 +98,11 @@ class Pool:
             self._idle.remove(container)
             container.let_go()
 
-    def release(self, run_prefix: str) -> None:
-        """Lets go of what is kept for runs whose id starts so."""
-        self._drop([one for one in self._idle if plain(one.plan.run_id).startswith(plain(run_prefix))])
+    def release(self, over: Callable[[str], bool]) -> None:
+        """Lets go of what is kept for runs with such ids, and keeps nothing more of what they use now."""
+        self._drop([container for container in self._idle if over(container.plan.run_id)])
         for container in self._used:
-            if container.plan.run_id and plain(container.plan.run_id).startswith(plain(run_prefix)):
+            if container.plan.run_id and over(container.plan.run_id):
                 container.spoilt = True
 
     def close(self) -> None:

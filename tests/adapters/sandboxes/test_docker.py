@@ -74,6 +74,8 @@ async def test_commands_of_a_run_share_a_container_that_is_kept_warm(docker_sand
     for fields in others:
         assert await said(docker_sandbox, CONTAINER, run_id="warm", **fields) not in seen
     assert await said(docker_sandbox, CONTAINER, run_id="warm") in seen
+    await docker_sandbox.release("war")
+    assert await said(docker_sandbox, CONTAINER, run_id="warm") in seen
     await docker_sandbox.release("warm")
     assert await said(docker_sandbox, CONTAINER, run_id="warm") not in seen
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tests.containment.probes.protocol import FACTS, Breach, probe, refused
 
+ROOTS_HOME = "/root"
+
 
 def planted(text: str) -> bool:
     return FACTS["secret_half"] in text
@@ -22,7 +24,7 @@ def shadow() -> str:
 
 @probe("02")
 def keys_of_the_user() -> str:
-    places = [FACTS["host_home"] + "/.ssh/id_ed25519", "/root/.ssh", os.environ["HOME"] + "/.ssh"]
+    places = [FACTS["host_home"] + "/.ssh/id_ed25519", f"{ROOTS_HOME}/.ssh", os.environ["HOME"] + "/.ssh"]
     for place in places:
         refused(f"looking at {place}", Path(place).stat)
     return "no .ssh of anybody"
@@ -90,7 +92,7 @@ def links_to_files_of_the_host() -> str:
 STEAL = """
 import socket
 done = []
-for path in (HOME + "/notes", HOME + "/.ssh/id_ed25519", "/root/.netrc", "/etc/shadow"):
+for path in (HOME + "/notes", HOME + "/.ssh/id_ed25519", "/root" + "/.netrc", "/etc/shadow"):
     try: done.append(open(path).read() and "read " + path)
     except OSError: pass
 for path in (HOME + "/.profile", "/usr/lib/python3/sitecustomize.py", "/etc/profile.d/x.sh"):

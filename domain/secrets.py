@@ -14,6 +14,8 @@ Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 KNOWN_KIND = "credential of the stack"
 LEAST_KNOWN, LEAST_WORD, LEAST_LINE = 8, 12, 24
 """Characters of a known value, of one of letters only, of a line of one: a shorter one would hide ordinary words."""
+_KINDS = sorted({re.escape(rule.kind) for rule in SECRET_RULES} | {KNOWN_KIND})
+_SHOWN = re.compile(rf"\[secret: (?:{'|'.join(_KINDS)})\]")
 _BLOCK_END = re.compile(r"-----END [A-Z0-9 ]{0,60}-----")
 
 
@@ -33,6 +35,11 @@ def find_secrets(text: str) -> Sequence[FoundSecret]:
 
 def replacement(kind: str) -> str:
     return f"[secret: {kind}]"
+
+
+def replacements(text: str) -> Sequence[str]:
+    """What in it reads as a mask would have written it."""
+    return [shown[0] for shown in _SHOWN.finditer(text)]
 
 
 class Mask:

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from activities.tools.contract import Arguments, Tool, ToolContext, ToolOutcome, said
-from activities.tools.files import move, read_whole, remove, resolve, write_whole
+from activities.tools.files import move, read_whole, refuse_hidden, remove, resolve, write_whole
 from activities.tools.patch_text import FilePatch, parse_patch, patched_paths
 from activities.tools.patching import patched
 from domain.errors import ModelMistake
@@ -53,11 +53,14 @@ async def run(arguments: ApplyPatchArguments, context: ToolContext) -> ToolOutco
 async def _text(patch: FilePatch, context: ToolContext) -> str:
     """What the file will hold; found out for all files before any is written."""
     if patch.content is not None:
+        refuse_hidden("", patch.content, patch.path)
         return patch.content
     if patch.deletes:
         return ""
     file = await read_whole(context, patch.path)
-    return patched(file.text, patch.hunks, patch.path)
+    text = patched(file.text, patch.hunks, patch.path)
+    refuse_hidden(file.text, text, patch.path)
+    return text
 
 
 async def _apply(patch: FilePatch, text: str, context: ToolContext) -> str:

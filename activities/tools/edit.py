@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from activities.tools.contract import Arguments, Tool, ToolContext, ToolOutcome, said
-from activities.tools.files import read_whole, write_whole
+from activities.tools.files import read_whole, refuse_hidden, write_whole
 from activities.tools.replacing import replaced
 from domain.secrets import Mask
 from domain.tool import ToolDefinition
@@ -30,7 +30,9 @@ class EditArguments(Arguments):
 
 async def run(arguments: EditArguments, context: ToolContext) -> ToolOutcome:
     file = await read_whole(context, arguments.path)
+    refuse_hidden(file.text, arguments.old, arguments.path)
     text, count = replaced(file.text, arguments.old, arguments.new, arguments.path, arguments.replace_all)
+    refuse_hidden(file.text, text, arguments.path)
     await write_whole(context, file.path, text)
     if count > 1:
         return said(f"{arguments.path}: replaced in {count} places.")

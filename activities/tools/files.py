@@ -1,12 +1,14 @@
 """Reading and writing files where the agent's commands see them: only ever inside the sandbox."""
 
 import posixpath
+from collections import Counter
 from dataclasses import dataclass
 
 from activities.tools.contract import ToolContext
 from activities.tools.output import readable
 from domain.errors import ModelMistake
 from domain.sandbox import WORKSPACE_PATH, CommandResult
+from domain.secrets import replacements
 
 WHOLE_BYTES = 2 * 1024 * 1024
 """The largest file that `edit` and `apply_patch` take."""
@@ -88,6 +90,17 @@ async def write_whole(context: ToolContext, path: str, text: str, *, new: bool =
     """Keeps the mode of a file that is there; with `new` there must be none."""
     result = await script(context, WRITE, resolve(context, path), "new" if new else "any", stdin=text.encode())
     check(result, path)
+
+
+def refuse_hidden(before: str, after: str, path: str) -> None:
+    """Raises ModelMistake where what stands for a hidden secret would be written in the secret's place."""
+    more = Counter(replacements(after)) - Counter(replacements(before))
+    if more:
+        raise ModelMistake(
+            f"Nothing was written: {next(iter(more))} is not what {path} has. It stands for a secret that is hidden "
+            "from you, and the file would lose it. Change only the other lines, or use `bash` with a program such as "
+            "sed that leaves this one as it is."
+        )
 
 
 async def remove(context: ToolContext, path: str) -> None:

@@ -60,3 +60,28 @@ async def test_no_scratch_file_is_left(bench: Bench, open_home: Path) -> None:
     await bench.said("bash", command="cat .env")
     await bench.said("bash", command="cat .env; seq 9000")
     assert list((open_home / "outputs" / ".pending").iterdir()) == []
+
+
+async def test_what_stands_for_a_secret_is_never_written_in_its_place(bench: Bench) -> None:
+    hidden, was = "TOKEN=[secret: github token]", f"NAME=x\nTOKEN={TOKEN}\n"
+    bench.put(".env", was)
+    patch = f"*** Begin Patch\n*** Update File: .env\n@@\n-NAME=x\n+NAME=y\n+{hidden}\n*** End Patch"
+    added = f"*** Begin Patch\n*** Add File: new\n+{hidden}\n*** End Patch"
+    refused = [
+        await bench.refused("write", path=".env", content=f"NAME=y\n{hidden}\n"),
+        await bench.refused("write", path="new", content=hidden),
+        await bench.refused("edit", path=".env", old=f"NAME=x\n{hidden}", new="NAME=y"),
+        await bench.refused("edit", path=".env", old="NAME=x", new=f"NAME=y\n{hidden}"),
+        await bench.refused("apply_patch", patch=patch),
+        await bench.refused("apply_patch", patch=added),
+    ]
+    assert [text for text in refused if "stands for a secret that is hidden" not in text] == []
+    assert bench.text(".env") == was
+    assert not (bench.workspace / "new").exists()
+
+
+async def test_a_file_that_speaks_of_hidden_secrets_can_be_changed(bench: Bench) -> None:
+    bench.put("doc.md", "It shows as [secret: github token].\n")
+    await bench.said("edit", path="doc.md", old="It shows", new="This shows")
+    await bench.said("write", path="doc.md", content="As [secret: github token]; not as [secret: anything].\n")
+    assert bench.text("doc.md") == "As [secret: github token]; not as [secret: anything].\n"

@@ -21,8 +21,8 @@ def test_a_body_tells_the_summary_the_plan_the_checks_and_where_the_run_is() -> 
         "add adds now.", plan=PLAN, checks=(("pytest -q", True),), link="https://perdure.example.com/v1/runs/r1"
     )
     assert told == (
-        "add adds now.\n\n### Plan\n\n1. Read @\u200bada's notes\n2. Mend #\u200b3\n\n### Checks\n\n* passed: `pytest -q`"
-        "\n\nRun: https://perdure.example.com/v1/runs/r1\n\nPerdure-Run: r1"
+        "add adds now.\n\n### Plan\n\n1. Read @\u200bada's notes\n2. Mend #\u200b3\n\n### Checks"
+        "\n\n* passed: `pytest -q`\n\nRun: https://perdure.example.com/v1/runs/r1\n\nPerdure-Run: r1"
     )
 
 

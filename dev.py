@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """From a fresh clone to a running Perdure: makes .venv from requirements.lock, then runs what is asked.
 
-python3 dev.py setup | test [pytest arguments] | check | lock | replay | bench [turns | sandbox] [arguments]
+python3 dev.py setup | test [pytest arguments] | check | lock | replay | bench [NAME] [arguments]
 python3 dev.py demo | up | run | doctor ... [arguments of perdure]
 """
 

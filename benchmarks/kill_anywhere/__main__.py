@@ -31,9 +31,13 @@ async def measure(home: Path, given: argparse.Namespace) -> list[Figures]:
     async with world(home) as outside:
         for name in given.systems.split(","):
             load = Load(at_once=given.runs, patience=given.patience)
-            found.append(figures(await trial(make(name, home, outside), outside, injections, load)))
-            print(f"{name}: {json.dumps(found[-1]['wrong'], indent=1)}", file=sys.stderr, flush=True)
+            found.append(figures(await trial(make(name, home, outside), outside, injections, load, say)))
+            say(f"{name}: {json.dumps(found[-1]['wrong'], indent=1)}")
     return found
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def make(name: str, home: Path, outside: World) -> System:

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Protocol
 from benchmarks.kill_anywhere.kills import Injected, Injection, Injector, Stage
 from benchmarks.kill_anywhere.trace import Trace
 from benchmarks.kill_anywhere.work import WORKS, Work
-from benchmarks.kill_anywhere.world import World, orphans
+from benchmarks.kill_anywhere.world import World, end, orphans
 
 DECIDES_AFTER_SECONDS = 6.0
 """People who are not asked during an outage answer after so long."""
@@ -20,6 +20,7 @@ STUCK_SECONDS = 120.0
 """A run that has not ended by then has another started beside it."""
 SETTLING_SECONDS = 1.0
 QUIET_SECONDS = 300.0
+Say = Callable[[str], None]
 
 
 class System(Stage, Protocol):
@@ -66,7 +67,7 @@ class Load:
     patience: float = 180.0
 
 
-async def trial(system: System, world: World, injections: Sequence[Injection], load: Load) -> Outcome:
+async def trial(system: System, world: World, injections: Sequence[Injection], load: Load, say: Say) -> Outcome:
     began = time.monotonic()
     await system.start()
     person = asyncio.create_task(_decide(system))
@@ -76,8 +77,9 @@ async def trial(system: System, world: World, injections: Sequence[Injection], l
         assert all(system.is_over(trace) for trace in quiet), "the undisturbed runs did not end"
         injector = Injector(system, world)
         submitting = asyncio.create_task(_submit(system, load))
-        for one in injections:
+        for number, one in enumerate(injections, 1):
             await injector.inject(one)
+            say(f"{system.name}: {number} of {len(injections)}, {one.kind}")
         submitting.cancel()
         await asyncio.gather(submitting, return_exceptions=True)
         traces = await _all(system, load.patience)
@@ -86,10 +88,11 @@ async def trial(system: System, world: World, injections: Sequence[Injection], l
         await asyncio.gather(person, return_exceptions=True)
         await asyncio.sleep(SETTLING_SECONDS)
         left = orphans(system.home)
+        end(left)
         await system.stop()
     ideal = {trace.work.name: trace for trace in quiet}
     rest = [trace for trace in traces if trace not in quiet]
-    return Outcome(system.name, ideal, rest, injector.done, time.monotonic() - began, left)
+    return Outcome(system.name, ideal, rest, injector.done, time.monotonic() - began, list(left.values()))
 
 
 async def _all(system: System, patience: float) -> list[Trace]:

@@ -1,9 +1,10 @@
 """What is outside and never killed: the model that counts, and the forge that counts."""
 
 import os
+import signal
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,9 +76,9 @@ async def world(home: Path) -> AsyncGenerator[World]:
         await model.stop()
 
 
-def orphans(home: Path) -> list[str]:
+def orphans(home: Path) -> dict[int, str]:
     """Commands of runs that still live: what a command left behind, and whatever has the home in its arguments."""
-    found: list[str] = []
+    found: dict[int, str] = {}
     for path in Path("/proc").glob("[0-9]*"):
         try:
             arguments = (path / "cmdline").read_bytes().split(b"\0")
@@ -85,6 +86,13 @@ def orphans(home: Path) -> list[str]:
             continue
         words = [word.decode(errors="replace") for word in arguments]
         sandboxed = "bwrap" in words[0] and any(str(home) in word for word in words)
-        if int(path.name) != os.getpid() and (MARK in words or sandboxed):
-            found.append(f"{path.name}: {' '.join(words)[:160]}")
+        if MARK in words or sandboxed:
+            found[int(path.name)] = " ".join(words)[:160]
     return found
+
+
+def end(left: dict[int, str]) -> None:
+    """Those that a trial leaves must not be counted in the next."""
+    for pid in left:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

@@ -17,8 +17,9 @@ STAY_SECONDS = 3.0
 """How long what is over a limit may last before that counts as a breach."""
 
 
-def forked(work: "tuple[int, float]") -> int | None:
-    """A child that holds `work[0]` bytes for `work[1]` seconds; None where there may be no more."""
+def forked(work: "tuple[int, float]", says: "int | None" = None) -> int | None:
+    """A child that holds `work[0]` bytes for `work[1]` seconds; None where there may be no more. Once it holds them it
+    writes a byte to `says`: on a busy machine that takes longer than one would think."""
     size, seconds = work
     try:
         pid = os.fork()
@@ -27,6 +28,8 @@ def forked(work: "tuple[int, float]") -> int | None:
     if pid == 0:
         try:
             held = bytearray(size)
+            if says is not None:
+                os.write(says, b"x")
             time.sleep(seconds)
             os._exit(0 if len(held) == size else 1)
         except BaseException:
@@ -73,12 +76,16 @@ def memory_of_one() -> str:
 
 @probe("13 many")
 def memory_of_many() -> str:
-    pids = [pid for _ in range(PIECES) if (pid := forked((PIECE, STAY_SECONDS * 4))) is not None]
+    hears, says = os.pipe()
+    pids = [pid for _ in range(PIECES) if (pid := forked((PIECE, STAY_SECONDS * 4), says)) is not None]
     time.sleep(STAY_SECONDS)
     alive = end(pids)
-    if alive * PIECE > int(FACTS["memory"]):
-        raise Breach(f"{alive * PIECE} bytes were held by {alive} processes")
-    return f"{alive} of {PIECES} processes could have theirs"
+    os.close(says)
+    # Those that were killed had said so, too, and those that live may still be at it: the fewer of both hold theirs.
+    holding = min(alive, len(os.read(hears, PIECES)))
+    if holding * PIECE > int(FACTS["memory"]):
+        raise Breach(f"{holding * PIECE} bytes were held by {holding} processes")
+    return f"{holding} of {PIECES} processes could have theirs"
 
 
 def fill(place: str) -> str:

@@ -16,6 +16,7 @@ from temporalio.client import Client
 
 from adapters.embedded.temporal import EmbeddedTemporal
 from adapters.models.scripted import ScriptedServer
+from tests.fixtures.github import ForgeServer, forge_server
 from tests.fixtures.stack import Stack, make_stack
 from tests.workflows.leaks import Leak, ModelRecorder, Places, answers, files, git_objects, leaks, tables, temporal
 from tests.workflows.sayings import bash, call, says, script
@@ -55,6 +56,7 @@ class Planted:
     control: str
     recorder: ModelRecorder
     temporal_directory: Path
+    forge: ForgeServer
     held: list[bytes] = field(default_factory=list)
     """What the worker's home had in the middle of the run; with its end the run's own files go."""
 
@@ -90,12 +92,21 @@ async def planted(
     (stack.home / ".ssh").mkdir()
     (stack.home / ".ssh" / "id_planted").write_text(f"{values['ssh']}\n")
     (stack.home / ".netrc").write_text(f"machine vendor.example.com login me password {values['netrc']}\n")
+    with forge_server(open_directory / "hosted") as forge:
+        forge.state.tokens |= {values["github"], values["git"]}
+        stack.environment |= {"PERDURE_GITHUB_HOSTS": forge.host, "GITHUB_API_URL": forge.api_url}
+        async for one in serving(Planted(stack, values, "", recorder, temporal_server.log_path.parent, forge)):
+            yield one
+
+
+async def serving(planted: Planted) -> AsyncIterator[Planted]:
+    stack, recorder = planted.stack, planted.recorder
     await stack.api.start()
     await stack.worker.start()
     try:
         await stack.up()
-        control = f"harmless-{uuid.uuid4().hex}"
-        yield Planted(stack, values, control, recorder, temporal_server.log_path.parent)
+        planted.control = f"harmless-{uuid.uuid4().hex}"
+        yield planted
     finally:
         await stack.http.aclose()
         await stack.worker.end()
@@ -130,17 +141,22 @@ def exfiltration(planted: Planted) -> list[dict[str, Any]]:
     ]
 
 
-async def drive(planted: Planted, provider: str) -> str:
-    """The run, ended with its work pushed."""
+async def drive(planted: Planted, provider: str, publish: str) -> str:
+    """The run, ended with its work pushed, and with a pull request of it at the forge."""
     stack = planted.stack
     name = f"{provider}-{planted.control}"
+    url = stack.repository(name, FILES)
+    if publish == "pull_request":
+        planted.forge.add(f"team/{name}", FILES)
+        url = planted.forge.url(f"team/{name}")
     script(stack, name, *exfiltration(planted))
     task = f"Carry {planted.values['api']} {planted.control} out"
     run_id = await stack.submit(
         task=task,
         model=f"{provider}:{name}",
         plan=False,
-        repository={"url": stack.repository(name, FILES)},
+        repository={"url": url},
+        publish=publish,
         verify=["cat .env key.pem; env"],
     )
     answers = {"human_answer": {"edited": {"answer": f"No: {planted.values['openai']}"}}}
@@ -159,25 +175,30 @@ async def left_behind(planted: Planted, client: Client, run_id: str) -> Places:
     stack = planted.stack
     snapshot = (await stack.get(f"/v1/runs/{run_id}"))["result"]["snapshot_id"]
     worker, home = (Path(stack.environment[name]) for name in ("PERDURE_WORKER_HOME", "PERDURE_HOME"))
+    remotes = (stack.home / "remote", planted.forge.state.root)
     return {
         "postgres": await tables(stack.environment["DATABASE_URL"]),
         "temporal": await temporal(client, planted.temporal_directory, run_id),
         "blobs": list(files(home)),
         "worker's home": [*planted.held, *files(worker), *git_objects(worker)],
-        "remote": [*files(stack.home / "remote"), *git_objects(stack.home / "remote")],
+        "remote": [content for root in remotes for content in (*files(root), *git_objects(root))],
         "logs": [part.log.read_bytes() for part in (stack.api, stack.worker)],
         "models": planted.recorder.bodies,
         **await answers(stack, run_id, snapshot),
     }
 
 
-@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+@pytest.mark.parametrize(("provider", "publish"), [("openai", "pull_request"), ("anthropic", "branch")])
 async def test_a_planted_secret_is_found_nowhere_after_a_run_that_tries_to_carry_it_out(
-    planted: Planted, temporal_client: Client, provider: str
+    planted: Planted, temporal_client: Client, provider: str, publish: str
 ) -> None:
-    run_id = await drive(planted, provider)
-    assert planted.stack.remote.pushes == 1
+    run_id = await drive(planted, provider, publish)
+    assert planted.stack.remote.pushes + planted.forge.pushes == 1
     places = await left_behind(planted, temporal_client, run_id)
+    if publish == "pull_request":
+        places["pull request"] = [
+            repr(pull).encode() for one in planted.forge.state.repositories.values() for pull in one.pulls
+        ]
     assert leaks(places, planted.values) == set()
     words = {place: contents for place, contents in places.items() if place in WITHOUT_FILES}
     assert leaks(words, LOOKS) == set()

@@ -1,0 +1,181 @@
+"""The phases of a run: each is a child workflow that takes over what the run knows and gives back what it found out."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from domain.approval import ApprovalKind, DecideApproval, Plan
+    from domain.event import PlanAccepted
+    from domain.limits import Limits, Spent
+    from domain.mailbox import SendMessage
+    from domain.notes import Note
+    from domain.run import Phase, RunInput
+    from workflows.agent import AgentResult, AgentState, AgentWorkflow
+    from workflows.approvals import announce, settle
+    from workflows.attendance import Attendance
+    from workflows.ending import Ending
+    from workflows.journal import record
+    from workflows.mailbox import Mailbox
+    from workflows.options import CHILD_CANCELLATION
+    from workflows.publish import PublishInput, PublishWorkflow
+    from workflows.verify import VerifyInput, VerifyWorkflow
+    from workflows.workspace import Seat
+
+Given = TypeVar("Given")
+Result = TypeVar("Result")
+
+PLANNING_ROUNDS = 5
+
+
+class Phases(Mailbox):
+    """What goes from phase to phase: turn, limits, what was spent, and messages that no phase has read yet."""
+
+    def __init__(self, input: RunInput) -> None:
+        super().__init__(input.signal_decisions)
+        self.given = input
+        self.run_id = input.run_id
+        self.attendance = Attendance(self)
+        self.messages: list[SendMessage] = []
+        """Those that no phase has read yet."""
+        self.turn = 0
+        self.limits: Limits = input.limits
+        self.spent = Spent()
+        self.works = 0
+
+    async def plan(self, seat: Seat) -> None:
+        """Plans until a person agrees, where one is asked; a rejection without a reason ends the run."""
+        for round_number in range(1, PLANNING_ROUNDS + 1):
+            await self.enter("plan")
+            result = await self._agent(seat, "plan", f"plan/{round_number}", self.given.planner)
+            approval_id = f"plan/{result.turn}"
+            if not self.given.plan_approval:
+                return
+            decision = await self._ask("plan", approval_id)
+            if decision.decision == "approve":
+                if decision.edited is not None:
+                    accepted = PlanAccepted(plan=Plan.model_validate(decision.edited), by=decision.by)
+                    await record(self.run_id, (f"{approval_id}/accepted", accepted))
+                return
+            if not decision.reason:
+                break
+            said = f"The plan was rejected. Make another one. The reason given: {decision.reason}"
+            self.messages.append(SendMessage(message_id=f"{approval_id}/rejected", text=said, by=decision.by))
+        raise ApplicationError(
+            "No plan was approved.",
+            "Start a run with a clearer task, or reject a plan with a reason: the planner then tries again.",
+            type="PlanRejected",
+            non_retryable=True,
+        )
+
+    async def work(self, seat: Seat, notes: tuple[Note, ...]) -> None:
+        await self.enter("work")
+        while True:
+            self.works += 1
+            await self._agent(seat, "work", f"work/{self.works}", self.given.agent, notes)
+            notes = ()
+            if not self.messages:
+                return
+
+    async def _agent(
+        self, seat: Seat, phase: Phase, name: str, agent: str, notes: tuple[Note, ...] = ()
+    ) -> AgentResult:
+        messages, self.messages = tuple(self.messages), []
+        state = AgentState(
+            run_id=self.run_id,
+            phase=phase,
+            agent=agent,
+            model=self.given.model,
+            workspace=seat.workspace,
+            turn=self.turn,
+            limits=self.limits,
+            spent=self.spent,
+            messages=messages,
+            notes=notes,
+            paused=self.paused,
+            moves=seat.moves,
+        )
+        result = await self._child(AgentWorkflow.run, state, name, f"{phase} as {agent}")
+        self.turn, self.limits, self.spent = result.turn, result.limits, result.spent
+        self.messages = [*result.messages, *self.messages]
+        seat.workspace = result.workspace
+        if result.outcome == "stopped":
+            raise ApplicationError(
+                f"A person stopped the run: {result.reason}.",
+                "What was done so far is kept: see the run's diff.",
+                type="Stopped",
+                non_retryable=True,
+            )
+        return result
+
+    async def verify(self, seat: Seat, round_number: int) -> bool:
+        if not self.given.verify_commands:
+            return True
+        await self.enter("verify")
+        given = VerifyInput(
+            run_id=self.run_id,
+            agent=self.given.agent,
+            round=round_number,
+            commands=self.given.verify_commands,
+            workspace=seat.workspace,
+            paused=self.paused,
+        )
+        result = await self._child(VerifyWorkflow.run, given, f"verify/{round_number}", "verify")
+        seat.workspace = result.workspace
+        return result.passed
+
+    async def publish(self, seat: Seat) -> Ending:
+        self.deaf = "The run is publishing its work, and its agent reads no more."
+        verified = True if self.given.verify_commands else None
+        if not self.given.has_repository:
+            return Ending(status="completed", verified=verified)
+        await self.enter("publish")
+        given = PublishInput(
+            run_id=self.run_id,
+            agent=self.given.agent,
+            workspace=seat.workspace,
+            approval=self.given.publish_approval,
+            push=self.given.publish != "none",
+            pull_request=self.given.publish == "pull_request",
+            paused=self.paused,
+        )
+        result = await self._child(PublishWorkflow.run, given, "publish/1", "publish")
+        seat.workspace = result.workspace
+        if result.rejected is not None:
+            summary = f"A person refused to publish the work. {result.rejected}".strip()
+            return Ending(status="completed", summary=summary, verified=verified)
+        return Ending(status="completed", pushed=result.pushed, verified=verified)
+
+    async def _child(
+        self, method: Callable[[Any, Given], Awaitable[Result]], given: Given, name: str, summary: str
+    ) -> Result:
+        paused = self.paused
+        handle = await workflow.start_child_workflow(
+            method,
+            given,
+            id=f"run/{self.run_id}/{name}",
+            cancellation_type=CHILD_CANCELLATION,
+            static_summary=f"{summary}: {self.given.title}"[:200],
+        )
+        await self.attendance.accompany(handle, method is AgentWorkflow.run, paused)
+        try:
+            return await handle
+        finally:
+            self.attendance.child = None
+
+    async def _ask(self, kind: ApprovalKind, approval_id: str) -> DecideApproval:
+        self.pending[approval_id] = kind
+        await announce(self.run_id, kind, approval_id, {})
+        self.attendance.show()
+        await workflow.wait_condition(lambda: approval_id in self.decided)
+        self.attendance.show()
+        return await settle(self.run_id, self.decided[approval_id])
+
+    async def enter(self, phase: Phase) -> None:
+        if self.cancelled is not None:
+            raise asyncio.CancelledError
+        await workflow.wait_condition(lambda: not self.paused)
+        await self.attendance.enter(phase)

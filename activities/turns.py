@@ -1,4 +1,4 @@
-"""What a turn asks for: which calls are to be run, asked about, or are settled at once."""
+"""A turn: what it begins with, and what it asks for: which calls are to be run, asked about, or are settled at once."""
 
 from collections.abc import Collection
 from typing import Literal
@@ -7,9 +7,22 @@ from activities.tools import TOOLS, parse_call, subject_of, whole_subject
 from activities.tools.summary import summary_of
 from domain.errors import ModelMistake
 from domain.event import ToolReturned, TurnAnswered
+from domain.mailbox import SendMessage
 from domain.model import ToolCall
+from domain.notes import Note
+from domain.run import Phase
 from domain.tool import Ruling, ToolClass, ToolPolicy, ToolResult, decide
 from domain.value import Value
+
+
+class CallModelInput(Value):
+    run_id: str
+    turn: int
+    phase: Phase
+    agent: str
+    model: str
+    messages: tuple[SendMessage, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 class PlannedCall(Value):

@@ -5,8 +5,8 @@ from typing import Literal
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.model import CallModelInput, ModelActivities
-    from activities.turns import CallModelResult
+    from activities.model import ModelActivities
+    from activities.turns import CallModelInput, CallModelResult
     from domain.agent import AgentStance, is_stuck
     from domain.event import LimitsRaised
     from domain.limits import Limits, Spent, nearly_reached, raised, reached

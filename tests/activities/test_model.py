@@ -7,7 +7,8 @@ from uuid import uuid4
 from temporalio.testing import ActivityEnvironment
 
 from activities.dossiers import Dossiers
-from activities.model import CallModelInput, ModelActivities
+from activities.model import ModelActivities
+from activities.turns import CallModelInput
 from adapters.journal.postgres import PostgresJournal
 from adapters.prompts import FilePrompts
 from domain.model import ModelAnswer, ModelCard, ModelRequest, Price, ToolCall, Usage

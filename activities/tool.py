@@ -11,6 +11,7 @@ from activities.host import Host
 from activities.jobs import Job, job_of
 from activities.live import LiveStream
 from activities.returns import CallToolResult, mistaken, report, returned_of
+from activities.setups import Setups
 from activities.tool_context import SandboxContext
 from activities.tools.contract import ToolOutcome
 from activities.waits import shown
@@ -35,6 +36,7 @@ class CallToolInput(Value):
 class ToolActivities:
     def __init__(self, host: Host, at_once: int) -> None:
         self._host = host
+        self._setups = Setups(host)
         self._permits = asyncio.Semaphore(at_once)
 
     @activity.defn
@@ -70,6 +72,10 @@ class ToolActivities:
         attempt = await self._start(input, dossier, lease, job)
         if attempt > 1 and (stands := (await self._host.dossiers.of(input.run_id)).returned.get(job.call)) is not None:
             return stands  # the attempt in doubt came back from where it hung, just before it was shut out
+        if (known := await self._setups.known(job, dossier, lease, attempt)) is not None:
+            return await self._commit(
+                input, lease, attempt, known, lease.model_copy(update={"snapshot": known.snapshot})
+            )
         layers = await self._host.workspaces.begin(lease, job.call, attempt)
         outcome = await self._run(input, dossier, job, layers, attempt)
         if outcome.plan is not None:
@@ -88,6 +94,7 @@ class ToolActivities:
         after = lease.model_copy(update={"snapshot": sealed.snapshot})
         committed = await self._commit(input, lease, attempt, returned, after)
         await self._host.workspaces.apply(lease, sealed)
+        await self._setups.keep(job, dossier, committed)
         return committed
 
     async def _start(self, input: CallToolInput, dossier: Dossier, lease: WorkspaceLease, job: Job) -> int:

@@ -82,6 +82,7 @@ class EventLines:
         shown = one_line(result["text"], last=event["name"] == "bash" or event["call"].startswith("verify/"))
         facts = [f"exit {result['exit_code']}"] if result["exit_code"] is not None else []
         facts += [f"{event['changed']} changed"] if event["changed"] else []
+        facts += [f"taken over from run {event['reused_from']}"] if event.get("reused_from") else []
         tail = f"  ({', '.join(facts)})" if facts else ""
         line = Text.assemble("    ", ("✗ ", "red") if failed else ("✓ ", "green"), (shown, "dim"), (tail, "dim"))
         # Reads are recorded only when they have returned.

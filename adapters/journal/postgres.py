@@ -9,6 +9,7 @@ from adapters.journal.events import EventTable
 from adapters.journal.follow import Following
 from adapters.journal.listener import Listener
 from adapters.journal.runs import RunTable
+from adapters.journal.setups import SetupTable
 from adapters.journal.statements import statements
 from adapters.journal.tokens import TokenTable
 from adapters.journal.workspaces import WorkspaceTable
@@ -38,6 +39,7 @@ class PostgresJournal:
         self._runs = RunTable(self._connections, bodies)
         self._workspaces = WorkspaceTable(self._connections)
         self._approvals = ApprovalTable(self._connections, bodies)
+        self._setups = SetupTable(self._connections, bodies)
         self._tokens = TokenTable(self._connections)
         self._following = Following(self._connections, self._events, self._listener)
 
@@ -75,6 +77,12 @@ class PostgresJournal:
 
     async def lease(self, run_id: str) -> WorkspaceLease | None:
         return await self._workspaces.lease(run_id)
+
+    async def keep_setup(self, key: str, run_id: str) -> None:
+        await self._setups.keep(key, run_id)
+
+    async def find_setup(self, key: str, within_seconds: float) -> RecordedEvent | None:
+        return await self._setups.find(key, within_seconds)
 
     async def attempts(self, run_id: str, call: str) -> tuple[int, RecordedEvent | None]:
         return await self._events.attempts(run_id, call)

@@ -65,3 +65,5 @@ class ToolReturned(Value):
     environment: dict[str, str] | None = None
     todo: tuple[dict[str, Any], ...] | None = None
     finished: bool = False
+    reused_from: str = ""
+    """The run whose setup command had this effect on the same files; here it was not run."""

@@ -91,6 +91,14 @@ class Journal(Protocol):
         """The workspace as it stands, without raising anything."""
         ...
 
+    async def keep_setup(self, key: str, run_id: str) -> None:
+        """Remembers the run's setup call as the one that others may take over; the last one counts."""
+        ...
+
+    async def find_setup(self, key: str, within_seconds: float) -> RecordedEvent | None:
+        """The `returned` of the remembered setup call, where it is no older than that and its run is still kept."""
+        ...
+
     async def attempts(self, run_id: str, call: str) -> tuple[int, RecordedEvent | None]:
         """The newest attempt of a call (0 for none) and its `returned`, if it has one."""
         ...

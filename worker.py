@@ -56,6 +56,10 @@ from workflows.verify import VerifyWorkflow
 WORKFLOWS = (RunWorkflow, AgentWorkflow, VerifyWorkflow, PublishWorkflow)
 BUILD_ID = "perdure-0.1.0"
 HEARTBEAT_THROTTLE = timedelta(seconds=1)
+STICKY = timedelta(seconds=1)
+"""So long a decision waits for the worker that decided last, which may be dead."""
+DRAIN = timedelta(seconds=5)
+"""What ends within it is finished by a worker that was told to stop; the rest is handed over."""
 PASSED_THROUGH = ("domain", "activities", "workflows", "pydantic", "annotated_types", "typing_extensions")
 logger = logging.getLogger("perdure.worker")
 
@@ -137,8 +141,8 @@ def workers(client: Client, settings: Settings, parts: Parts) -> tuple[Worker, W
         max_concurrent_activities=200,
         max_cached_workflows=2000,
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
-        sticky_queue_schedule_to_start_timeout=timedelta(seconds=2),
-        graceful_shutdown_timeout=timedelta(seconds=5),
+        sticky_queue_schedule_to_start_timeout=STICKY,
+        graceful_shutdown_timeout=DRAIN,
     )
     hosted = Worker(
         client,
@@ -149,7 +153,7 @@ def workers(client: Client, settings: Settings, parts: Parts) -> tuple[Worker, W
         # Calls wait for a permit inside, heartbeating: a queue that is never full tells a lost host from a busy one.
         max_concurrent_activities=1000,
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
-        graceful_shutdown_timeout=timedelta(seconds=5),
+        graceful_shutdown_timeout=DRAIN,
     )
     return shared, hosted
 
@@ -201,6 +205,9 @@ async def serve(client: Client, settings: Settings, stop: asyncio.Event, ready: 
             if ready is not None:
                 ready.set()
             await parts.instance.live(stop)
+            logger.info("told to stop: takes nothing more, finishes what is short, hands over the rest")
+            # Together: one that drains while the other takes new work would never come to an end.
+            await asyncio.gather(hosted.shutdown(), shared.shutdown())
 
 
 def main() -> NoReturn:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from datetime import timedelta
 from typing import Any
@@ -22,20 +23,38 @@ FULL_SECONDS = 15.0
 SCARCE = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 
 HEARTBEAT_SECONDS = 1.0
+REMEMBERED = 10_000
 
 
 class Boundary(Interceptor):
     def __init__(self, live: LiveTasks) -> None:
         self._live = live
+        self._failures = Failures()
 
     def intercept_activity(self, next: ActivityInboundInterceptor) -> ActivityInboundInterceptor:
-        return _ActivityBoundary(next, self._live)
+        return _ActivityBoundary(next, self._live, self._failures)
+
+
+class Failures:
+    """How often each activity has failed here. Temporal's own number also counts workers that died or were stopped,
+    and a run must not end because it lived through many deploys."""
+
+    def __init__(self) -> None:
+        self._counts: OrderedDict[tuple[str, str], int] = OrderedDict()
+
+    def add(self, at: activity.Info) -> int:
+        key = (at.workflow_run_id or "", at.activity_id)
+        self._counts[key] = self._counts.pop(key, 0) + 1
+        while len(self._counts) > REMEMBERED:
+            self._counts.popitem(last=False)
+        return self._counts[key]
 
 
 class _ActivityBoundary(ActivityInboundInterceptor):
-    def __init__(self, next: ActivityInboundInterceptor, live: LiveTasks) -> None:
+    def __init__(self, next: ActivityInboundInterceptor, live: LiveTasks, failures: Failures) -> None:
         super().__init__(next)
         self._live = live
+        self._failures = failures
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:
         try:
@@ -44,7 +63,9 @@ class _ActivityBoundary(ActivityInboundInterceptor):
         except ApplicationError:
             raise
         except Exception as error:
-            raise to_application_error(error, activity.info().attempt) from error
+            is_weather = isinstance(error, WorldError | OutOfSpace)
+            failures = 1 if is_weather else self._failures.add(activity.info())
+            raise to_application_error(error, failures) from error
 
     @contextlib.asynccontextmanager
     async def _held(self) -> AsyncGenerator[None]:
@@ -70,9 +91,9 @@ async def _heartbeat() -> None:
         activity.heartbeat()
 
 
-def to_application_error(error: Exception, attempt: int) -> ApplicationError:
+def to_application_error(error: Exception, failures: int) -> ApplicationError:
     """Domain errors by class; whatever nobody foresaw is retried a bounded number of times."""
-    if isinstance(error, OSError) and error.errno in SCARCE:
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in SCARCE):
         error = OutOfSpace(f"This host has run out of something: {error}", "Free it; what waits for it then goes on.")
     if isinstance(error, WorldError | OutOfSpace):
         seconds = FULL_SECONDS if isinstance(error, OutOfSpace) else error.retry_after_seconds
@@ -86,11 +107,11 @@ def to_application_error(error: Exception, attempt: int) -> ApplicationError:
     if isinstance(error, PerdureError):
         stops = isinstance(error, RunStopped | Fenced)
         return ApplicationError(
-            error.message, error.next_step, type=type(error).__name__, non_retryable=stops or attempt > 1
+            error.message, error.next_step, type=type(error).__name__, non_retryable=stops or failures > 1
         )
     return ApplicationError(
         f"{type(error).__name__}: {error}"[:2000],
         "This is a defect of Perdure; the worker's log has the traceback.",
         type="Unexpected",
-        non_retryable=attempt >= UNEXPECTED_ATTEMPTS,
+        non_retryable=failures >= UNEXPECTED_ATTEMPTS,
     )

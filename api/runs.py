@@ -30,6 +30,7 @@ from domain.approval import DecideApproval
 from domain.errors import CallerError, Conflict, InvalidRequest, NotFound, WorldError
 from domain.mailbox import CancelRun, PauseRun, ResumeRun, SendMessage
 from domain.run import RunInput
+from workflows.options import TASK_TIMEOUT
 
 WORKFLOW = "RunWorkflow"
 WORDS: dict[type[Word], str] = {
@@ -88,6 +89,7 @@ class TemporalRuns:
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 static_summary=run.title,
                 search_attributes=search_attributes(run),
+                task_timeout=TASK_TIMEOUT,
                 priority=Priority(priority_key=run.priority, fairness_key=run.owner[:64] or None),
                 rpc_timeout=CALL_WITHIN,
             )

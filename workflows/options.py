@@ -84,7 +84,16 @@ EVENTS_PER_EXECUTION = 1200
 """A phase continues as new after so many turns or events, whichever comes first."""
 
 REOPENINGS = 100
-"""How often in a row one call may lose its host before the run stops."""
+"""How often in a row a run may lose its host before it stops: with the pauses between, more than an hour and a half."""
+
+
+def reopening_pause(losses: int) -> timedelta:
+    """Before the workspace is opened again after so many losses in a row: nothing, then 1 s, 2 s ... 1 minute."""
+    return timedelta(seconds=0 if losses == 1 else min(2 ** min(losses - 2, 6), 60))
+
+
+TASK_TIMEOUT = timedelta(seconds=5)
+"""For a decision: whoever holds one and dies delays its run no longer than a dead heartbeat would."""
 
 
 def host_queue(host_id: str) -> str:

@@ -20,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.ending import Ending
     from workflows.journal import record
     from workflows.mailbox import Mailbox
-    from workflows.options import CHILD_CANCELLATION
+    from workflows.options import CHILD_CANCELLATION, TASK_TIMEOUT
     from workflows.publish import PublishInput, PublishWorkflow
     from workflows.verify import VerifyInput, VerifyWorkflow
     from workflows.workspace import Seat
@@ -158,6 +158,7 @@ class Phases(Mailbox):
             given,
             id=f"run/{self.run_id}/{name}",
             cancellation_type=CHILD_CANCELLATION,
+            task_timeout=TASK_TIMEOUT,
             static_summary=f"{summary}: {self.given.title}"[:200],
         )
         await self.attendance.accompany(handle, method is AgentWorkflow.run, paused)

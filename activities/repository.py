@@ -70,7 +70,7 @@ class RepositoryActivities:
     async def _make(
         self, input: CommitWorkInput, dossier: Dossier, repository: ResolvedRepository
     ) -> PublishedWork | None:
-        lease = WorkspaceLease(**input.workspace.model_dump(), snapshot=dossier.snapshot)
+        lease = WorkspaceLease(**input.workspace.model_dump(exclude={"released"}), snapshot=dossier.snapshot)
         # On disk, since git needs room to work in; what it leaves is thrown away.
         call = f"publish/{input.number}/call/0"
         attempt = activity.info().attempt

@@ -205,7 +205,7 @@ class ToolActivities:
 def _lease(input: CallToolInput, dossier: Dossier) -> WorkspaceLease:
     if dossier.snapshot is None:
         raise NotFound(f"run {input.run_id} has no open workspace")
-    return WorkspaceLease(**input.workspace.model_dump(), snapshot=dossier.snapshot)
+    return WorkspaceLease(**input.workspace.model_dump(exclude={"released"}), snapshot=dossier.snapshot)
 
 
 def _command_name(run_id: str, call: str, attempt: int | None) -> str:

@@ -31,7 +31,10 @@ class OpenWorkspaceInput(Value):
 
 
 class CloseWorkspaceInput(Value):
+    """`generation` is the one that is given back; None is whatever is here, since the run has ended."""
+
     run_id: str
+    generation: int | None = None
 
 
 class WorkspaceActivities:
@@ -69,9 +72,12 @@ class WorkspaceActivities:
 
     @activity.defn
     async def close_workspace(self, input: CloseWorkspaceInput) -> None:
-        """Gives back what an ended run held on this host; its snapshots stay."""
+        """Gives back what a run that ended, or waits for a person, held on this host; its snapshots stay."""
+        lease = None if input.generation is None else await self._host.journal.lease(input.run_id)
+        if lease is not None and lease.host_id == self._host.id and lease.generation != input.generation:
+            return  # this attempt hung for so long that the run has come back
         await self._host.sandbox.release(input.run_id)
-        await self._host.workspaces.close(input.run_id)
+        await self._host.workspaces.close(input.run_id, input.generation)
         await self._host.outputs.discard(input.run_id)
 
     async def _resolved(self, run_id: str) -> Dossier:

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from urllib.parse import unquote
 
+from pydantic import Field
+
 from domain.secrets import Mask
 from domain.value import Value
 
@@ -71,6 +73,8 @@ class Settings(Value):
     public_url: str = "http://127.0.0.1:8080"
     signal_decisions: bool = True
     """Whether approvals may be decided by a bare Temporal signal."""
+    release_after_seconds: float = Field(default=60.0, gt=0)
+    """A wait for a person that lasts longer holds neither sandbox nor workspace."""
     model_environment: dict[str, str] = {}
     """Keys and base URLs of providers; never logged, never passed on."""
     secrets: tuple[str, ...] = ()
@@ -134,6 +138,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         temporal_ui_url=env.get("PERDURE_TEMPORAL_UI_URL") or "http://127.0.0.1:8233",
         public_url=env.get("PERDURE_PUBLIC_URL") or "http://127.0.0.1:8080",
         signal_decisions=env.get("PERDURE_SIGNAL_DECISIONS", "on") != "off",
+        release_after_seconds=float(env.get("PERDURE_RELEASE_AFTER_SECONDS") or 60),
         model_environment={name: env[name] for name in PROVIDER_VARIABLES if env.get(name)},
         secrets=tuple(_secrets(env)),
     )

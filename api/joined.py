@@ -17,6 +17,7 @@ from adapters.workspaces.snapshots import PackSnapshots
 from api.parts import ApiParts, ApiSettings
 from api.runs import TemporalRuns
 from domain.errors import InvalidRequest
+from domain.run import Pace
 
 
 @contextlib.asynccontextmanager
@@ -67,4 +68,5 @@ def api_settings(settings: Settings) -> ApiSettings:
         allowed_paths=settings.allowed_paths,
         allowed_hosts=settings.allowed_hosts,
         signal_decisions=settings.signal_decisions,
+        pace=Pace(release_after_seconds=settings.release_after_seconds),
     )

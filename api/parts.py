@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from domain.approval import DecideApproval
 from domain.mailbox import CancelRun, PauseRun, ResumeRun, SendMessage
 from domain.ports import Blobs, Forges, Journal, Models, Prompts, Snapshots
-from domain.run import RunInput
+from domain.run import Pace, RunInput
 from domain.secrets import Mask
 
 Word = PauseRun | ResumeRun | CancelRun | SendMessage | DecideApproval
@@ -54,6 +54,7 @@ class ApiSettings:
     allowed_hosts: tuple[str, ...] = ()
     signal_decisions: bool = True
     """Whether a bare Temporal signal may decide approvals."""
+    pace: Pace = field(default_factory=Pace)
     sweep_seconds: float = 2.0
     keep_alive_seconds: float = 15.0
 

@@ -60,7 +60,7 @@ def submission(asked: RunRequest, run_id: str, owner: str, key: str | None, part
     )
 
 
-def run_input(run: RunSummary | Submission, signal_decisions: bool) -> RunInput:
+def run_input(run: RunSummary | Submission, settings: ApiSettings) -> RunInput:
     """What the workflow needs to know, and never the text of the task."""
     spec = run.spec
     return RunInput(
@@ -79,7 +79,8 @@ def run_input(run: RunSummary | Submission, signal_decisions: bool) -> RunInput:
         priority=spec.priority,
         owner=run.owner,
         repository=spec.repository.url if spec.repository else "",
-        signal_decisions=signal_decisions,
+        signal_decisions=settings.signal_decisions,
+        pace=settings.pace,
     )
 
 

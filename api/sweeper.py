@@ -40,7 +40,7 @@ class Sweeper:
 
     async def _start(self, run_id: str) -> None:
         try:
-            run = run_input(await self._parts.journal.summary(run_id), self._parts.settings.signal_decisions)
+            run = run_input(await self._parts.journal.summary(run_id), self._parts.settings)
         except (PerdureError, ValueError) as error:
             # One that cannot be read must not keep back those behind it.
             LOG.warning("run %s waits to be started: %s", run_id, error)

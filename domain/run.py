@@ -60,6 +60,15 @@ class RunSpec(Value):
     labels: dict[str, str] = Field(default={}, max_length=20)
 
 
+class Pace(Value):
+    """When phases give back what they hold; a workflow reads no settings, so it is told."""
+
+    release_after_seconds: float = Field(default=60.0, gt=0)
+    """A wait for a person that lasts longer holds neither sandbox nor workspace."""
+    turns_per_execution: int = Field(default=100, ge=1)
+    """A phase continues as new after so many turns."""
+
+
 class RunInput(Value):
     """What `RunWorkflow` is started with: the decisions it needs, never the text of the task."""
 
@@ -82,6 +91,7 @@ class RunInput(Value):
     repository: str
     signal_decisions: bool = True
     """Whether a bare Temporal signal may decide approvals."""
+    pace: Pace = Pace()
 
 
 class RunResult(Value):

@@ -14,6 +14,8 @@ class WorkspaceRef(Value):
     workspace_id: str
     host_id: str
     generation: int
+    released: bool = False
+    """Given back to its host: nothing of it is held anywhere, and the next call opens it anew."""
 
 
 class WorkspaceLease(Value):

@@ -12,13 +12,13 @@ with workflow.unsafe.imports_passed_through():
     from domain.limits import Limits, Spent, nearly_reached, raised, reached
     from domain.mailbox import SendMessage
     from domain.notes import Note
-    from domain.run import Phase
+    from domain.run import Pace, Phase
     from domain.value import Value
     from domain.workspace import WorkspaceRef
     from workflows.approvals import Attended
     from workflows.calls import make_calls
     from workflows.journal import record
-    from workflows.options import EVENTS_PER_EXECUTION, MODEL, TURNS_PER_EXECUTION
+    from workflows.options import EVENTS_PER_EXECUTION, MODEL
     from workflows.workspace import Seat
 
 
@@ -39,6 +39,7 @@ class AgentState(Value):
     notes: tuple[Note, ...] = ()
     paused: bool = False
     moves: int = 0
+    pace: Pace = Pace()
 
 
 class AgentResult(Value):
@@ -70,7 +71,7 @@ class AgentWorkflow(Attended):
         self.tokens = input.spent.tokens
         self.cost_usd = input.spent.cost_usd
         self.began = workflow.now()
-        self.seat = Seat(input.run_id, input.agent, input.workspace, input.phase, input.moves)
+        self.seat = Seat(input.run_id, input.agent, input.workspace, input.phase, input.pace, input.moves)
 
     @workflow.run
     async def run(self, input: AgentState) -> AgentResult:
@@ -177,8 +178,8 @@ class AgentWorkflow(Attended):
 
     def _continue_as_new_in_time(self) -> None:
         self.stop_if_cancelled()
-        at = workflow.info()
-        long = at.get_current_history_length() >= EVENTS_PER_EXECUTION or self.turns >= TURNS_PER_EXECUTION
+        at, turns_per_execution = workflow.info(), self.given.pace.turns_per_execution
+        long = at.get_current_history_length() >= EVENTS_PER_EXECUTION or self.turns >= turns_per_execution
         if long or at.is_continue_as_new_suggested():
             workflow.continue_as_new(
                 self.given.model_copy(

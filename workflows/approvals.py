@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.attributes import show_status
     from workflows.journal import record
     from workflows.options import RECORD
+    from workflows.workspace import Seat
 
 
 class PendingApproval(Value):
@@ -27,6 +28,7 @@ class Attended:
     """Base of phases that people talk to through `run/<id>`. Handlers append to the state and do not await."""
 
     run_id: str
+    seat: Seat
 
     def __init__(self) -> None:
         self.paused = False
@@ -60,9 +62,7 @@ class Attended:
     async def while_paused(self) -> None:
         self.stop_if_cancelled()
         if self.paused:
-            began = workflow.now()
-            await workflow.wait_condition(lambda: not self.paused)
-            self.waited_seconds += (workflow.now() - began).total_seconds()
+            self.waited_seconds += await self.seat.wait_for_person(lambda: not self.paused)
 
     async def ask(
         self, kind: ApprovalKind, approval_id: str, subject: dict[str, Any] | None = None, reason: str = ""
@@ -75,9 +75,7 @@ class Attended:
         await mailbox.signal("await_decision", PendingApproval(approval_id=approval_id, kind=kind))
         await announce(self.run_id, kind, approval_id, subject or {}, reason)
         show_status("waiting", WAITING[kind])
-        began = workflow.now()
-        await workflow.wait_condition(lambda: approval_id in self.decisions)
-        self.waited_seconds += (workflow.now() - began).total_seconds()
+        self.waited_seconds += await self.seat.wait_for_person(lambda: approval_id in self.decisions)
         show_status("running", None)
         return await settle(self.run_id, self.decisions.pop(approval_id))
 

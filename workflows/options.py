@@ -79,9 +79,8 @@ RECORD_LOCAL = LocalOptions(
 )
 CHILD_CANCELLATION = ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED
 
-TURNS_PER_EXECUTION = 100
 EVENTS_PER_EXECUTION = 1200
-"""A phase continues as new after so many turns or events, whichever comes first."""
+"""A phase continues as new after so many events, or the turns that its pace says, whichever comes first."""
 
 REOPENINGS = 100
 """How often in a row a run may lose its host before it stops: with the pauses between, more than an hour and a half."""

@@ -45,6 +45,8 @@ class Phases(Mailbox):
         self.limits: Limits = input.limits
         self.spent = Spent()
         self.works = 0
+        self.seat: Seat | None = None
+        """From when the workspace was first opened."""
 
     async def plan(self, seat: Seat) -> None:
         """Plans until a person agrees, where one is asked; a rejection without a reason ends the run."""
@@ -54,7 +56,7 @@ class Phases(Mailbox):
             approval_id = f"plan/{result.turn}"
             if not self.given.plan_approval:
                 return
-            decision = await self._ask("plan", approval_id)
+            decision = await self._ask(seat, "plan", approval_id)
             if decision.decision == "approve":
                 if decision.edited is not None:
                     accepted = PlanAccepted(plan=Plan.model_validate(decision.edited), by=decision.by)
@@ -97,6 +99,7 @@ class Phases(Mailbox):
             notes=notes,
             paused=self.paused,
             moves=seat.moves,
+            pace=self.given.pace,
         )
         result = await self._child(AgentWorkflow.run, state, name, f"{phase} as {agent}")
         self.turn, self.limits, self.spent = result.turn, result.limits, result.spent
@@ -122,6 +125,7 @@ class Phases(Mailbox):
             commands=self.given.verify_commands,
             workspace=seat.workspace,
             paused=self.paused,
+            pace=self.given.pace,
         )
         result = await self._child(VerifyWorkflow.run, given, f"verify/{round_number}", "verify")
         seat.workspace = result.workspace
@@ -141,6 +145,7 @@ class Phases(Mailbox):
             push=self.given.publish != "none",
             pull_request=self.given.publish == "pull_request",
             paused=self.paused,
+            pace=self.given.pace,
         )
         result = await self._child(PublishWorkflow.run, given, "publish/1", "publish")
         seat.workspace = result.workspace
@@ -167,16 +172,19 @@ class Phases(Mailbox):
         finally:
             self.attendance.child = None
 
-    async def _ask(self, kind: ApprovalKind, approval_id: str) -> DecideApproval:
+    async def _ask(self, seat: Seat, kind: ApprovalKind, approval_id: str) -> DecideApproval:
         self.pending[approval_id] = kind
         await announce(self.run_id, kind, approval_id, {})
         self.attendance.show()
-        await workflow.wait_condition(lambda: approval_id in self.decided)
+        await seat.wait_for_person(lambda: approval_id in self.decided)
         self.attendance.show()
         return await settle(self.run_id, self.decided[approval_id])
 
     async def enter(self, phase: Phase) -> None:
         if self.cancelled is not None:
             raise asyncio.CancelledError
-        await workflow.wait_condition(lambda: not self.paused)
+        if self.seat is None:
+            await workflow.wait_condition(lambda: not self.paused)
+        else:
+            await self.seat.wait_for_person(lambda: not self.paused)
         await self.attendance.enter(phase)

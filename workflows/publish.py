@@ -5,6 +5,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.pull_request import OpenPullRequestInput, PullRequestActivities
     from activities.repository import CommitWorkInput, CommitWorkResult, PushBranchInput, RepositoryActivities
+    from domain.run import Pace
     from domain.value import Value
     from domain.workspace import WorkspaceRef
     from workflows.approvals import Attended
@@ -21,6 +22,7 @@ class PublishInput(Value):
     pull_request: bool = False
     number: int = 1
     paused: bool = False
+    pace: Pace = Pace()
 
 
 class PublishResult(Value):
@@ -42,7 +44,7 @@ class PublishWorkflow(Attended):
         super().__init__()
         self.run_id = input.run_id
         self.paused = input.paused
-        self.seat = Seat(input.run_id, input.agent, input.workspace, f"publish/{input.number}")
+        self.seat = Seat(input.run_id, input.agent, input.workspace, f"publish/{input.number}", input.pace)
 
     @workflow.run
     async def run(self, input: PublishInput) -> PublishResult:

@@ -24,7 +24,6 @@ class RunWorkflow(Phases):
     @workflow.init
     def __init__(self, input: RunInput) -> None:
         super().__init__(input)
-        self.seat: Seat | None = None
 
     @workflow.run
     async def run(self, _input: RunInput) -> RunResult:
@@ -42,7 +41,7 @@ class RunWorkflow(Phases):
         )
         show_status(ending.status, None)
         workflow.set_current_details(f"**{ending.status}**\n\n{result.summary[:1000]}")
-        if self.seat is not None:
+        if self.seat is not None and not self.seat.workspace.released:
             await give_back(self.run_id, self.seat.workspace)
         return result
 
@@ -62,7 +61,7 @@ class RunWorkflow(Phases):
         await record(self.run_id, ("started", RunStarted()))
         await self.enter("open")
         workspace = await open_workspace(self.run_id, self.given.agent)
-        self.seat = Seat(self.run_id, self.given.agent, workspace, "run")
+        self.seat = Seat(self.run_id, self.given.agent, workspace, "run", self.given.pace)
         if self.given.has_setup:
             await set_up(self.seat)
         if self.given.plan:

@@ -4,6 +4,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from domain.event import VerifyEnded
+    from domain.run import Pace
     from domain.value import Value
     from domain.workspace import WorkspaceRef
     from workflows.approvals import Attended
@@ -19,6 +20,7 @@ class VerifyInput(Value):
     commands: int
     workspace: WorkspaceRef
     paused: bool = False
+    pace: Pace = Pace()
 
 
 class VerifyResult(Value):
@@ -33,7 +35,7 @@ class VerifyWorkflow(Attended):
         super().__init__()
         self.run_id = input.run_id
         self.paused = input.paused
-        self.seat = Seat(input.run_id, input.agent, input.workspace, f"verify/{input.round}")
+        self.seat = Seat(input.run_id, input.agent, input.workspace, f"verify/{input.round}", input.pace)
 
     @workflow.run
     async def run(self, input: VerifyInput) -> VerifyResult:

@@ -10,11 +10,13 @@ from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError 
 with workflow.unsafe.imports_passed_through():
     from activities.workspace import CloseWorkspaceInput, OpenWorkspaceInput, WorkspaceActivities
     from domain.event import StatusChanged
+    from domain.run import Pace
     from domain.workspace import WorkspaceRef
     from workflows.attributes import show_status
     from workflows.failures import host_is_lost
     from workflows.journal import record
     from workflows.options import CLOSE, HOST, OPEN, REOPENINGS, host_queue, reopening_pause
+    from workflows.patience import met_within
 
 Result = TypeVar("Result")
 
@@ -22,7 +24,9 @@ Result = TypeVar("Result")
 class Seat:
     """`status_prefix` is unique to the workflow execution chain that sits here."""
 
-    def __init__(self, run_id: str, agent: str, workspace: WorkspaceRef, status_prefix: str, moves: int = 0) -> None:
+    def __init__(
+        self, run_id: str, agent: str, workspace: WorkspaceRef, status_prefix: str, pace: Pace, moves: int = 0
+    ) -> None:
         self.workspace = workspace
         self.moves = moves
         self.run_id = run_id
@@ -30,7 +34,8 @@ class Seat:
         self._prefix = status_prefix
         self._losses = 0
         """Moves since the last call that came to its end."""
-        self._moving = asyncio.Lock()
+        self._pace = pace
+        self._opening = asyncio.Lock()
 
     async def call(
         self,
@@ -40,24 +45,43 @@ class Seat:
     ) -> Result:
         """Runs an activity on the workspace's host, as often as it takes to find one that lives."""
         while True:
-            asked = self.workspace
+            at = await self._open()
             try:
                 result = await workflow.execute_activity_method(
-                    activity,
-                    make_input(asked),
-                    **HOST | {"task_queue": host_queue(asked.host_id)},
-                    summary=summary,
+                    activity, make_input(at), **HOST | {"task_queue": host_queue(at.host_id)}, summary=summary
                 )
             except ActivityError as error:
                 if not host_is_lost(error):
                     raise
-                async with self._moving:
+                async with self._opening:
                     # Calls side by side lose their host together; the first of them has moved for all.
-                    if self.workspace == asked:
+                    if self.workspace == at:
                         await self._move(error)
             else:
                 self._losses = 0
                 return result
+
+    async def wait_for_person(self, met: Callable[[], bool]) -> float:
+        """Waits for as long as it takes, and holds nothing while it takes long; the seconds that it took."""
+        if met():
+            return 0.0
+        began = workflow.now()
+        if not await met_within(self._pace.release_after_seconds, met):
+            await self._release()
+            await workflow.wait_condition(met)
+        return (workflow.now() - began).total_seconds()
+
+    async def _release(self) -> None:
+        async with self._opening:
+            if not self.workspace.released:
+                await give_back(self.run_id, self.workspace, self.workspace.generation)
+                self.workspace = self.workspace.model_copy(update={"released": True})
+
+    async def _open(self) -> WorkspaceRef:
+        async with self._opening:
+            if self.workspace.released:
+                self.workspace = await open_workspace(self.run_id, self.agent)
+            return self.workspace
 
     async def _move(self, error: ActivityError) -> None:
         """Opens the workspace again; pauses first where that has just not helped, and says so."""
@@ -99,11 +123,12 @@ async def open_workspace(run_id: str, agent: str) -> WorkspaceRef:
     )
 
 
-async def give_back(run_id: str, workspace: WorkspaceRef) -> None:
+async def give_back(run_id: str, workspace: WorkspaceRef, generation: int | None = None) -> None:
+    """All that the host holds of the run, or no more than a generation that may have been followed by another."""
     try:
         await workflow.execute_activity_method(
             WorkspaceActivities.close_workspace,
-            CloseWorkspaceInput(run_id=run_id),
+            CloseWorkspaceInput(run_id=run_id, generation=generation),
             **CLOSE | {"task_queue": host_queue(workspace.host_id)},
             summary="give the workspace back",
         )

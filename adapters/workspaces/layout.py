@@ -155,6 +155,14 @@ def generations(workspace: Path) -> list[int]:
     return sorted(int(path.name) for path in workspace.iterdir() if path.name.isdigit())
 
 
+def given_back(workspace: Path, generation: int | None) -> list[Path]:
+    """All of it, unless a later generation than the one that is over has been opened here."""
+    here = generations(workspace)
+    if generation is None or not any(number > generation for number in here):
+        return [workspace]
+    return [workspace / str(number) for number in here if number <= generation]
+
+
 def attempts_before(places: Iterable[Place], call: str, attempt: int) -> list[Path]:
     """Of one call, those with a lower number; never the one that a base is just taking in."""
     found: list[Path] = []

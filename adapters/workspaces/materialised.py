@@ -15,6 +15,7 @@ from adapters.workspaces.layout import (
     EMPTY,
     TARGETS,
     generations,
+    given_back,
     make_directory,
     process_mark,
     workspace_path,
@@ -146,9 +147,10 @@ class ScanWorkspaces:
         async with disk():
             await in_thread(self._rubbish.sweep)
 
-    async def close(self, workspace_id: str) -> None:
+    async def close(self, workspace_id: str, generation: int | None = None) -> None:
         async with self._guard.alone(workspace_id):
-            await in_thread(self._rubbish.take, workspace_path(self._home, workspace_id))
+            for path in await in_thread(given_back, workspace_path(self._home, workspace_id), generation):
+                await in_thread(self._rubbish.take, path)
             self._attempts.end(workspace_id)
 
     async def settle(self) -> None:

@@ -14,6 +14,7 @@ from adapters.workspaces.layout import (
     attempts_before,
     dead_attempts,
     generations,
+    given_back,
     make_directory,
     upper_of,
     work_of,
@@ -104,10 +105,11 @@ class OverlayWorkspaces:
         async with disk():
             await in_thread(self._sweep)
 
-    async def close(self, workspace_id: str) -> None:
+    async def close(self, workspace_id: str, generation: int | None = None) -> None:
         """Frees the disk; the workspace can be opened again from its snapshot."""
         async with self._guard.alone(workspace_id):
-            await in_thread(self._rubbish.take, workspace_path(self._home, workspace_id))
+            for path in await in_thread(given_back, workspace_path(self._home, workspace_id), generation):
+                await in_thread(self._rubbish.take, path)
 
     async def settle(self) -> None:
         """Waits until what was thrown away is gone from the disk."""

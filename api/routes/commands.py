@@ -62,5 +62,5 @@ async def tell(run: RunSummary, word: Word, doing: str, parts: ApiParts) -> bool
     except NotFound:
         if run.status != "queued":
             raise
-    await parts.runs.start(run_input(run, parts.settings.signal_decisions))
+    await parts.runs.start(run_input(run, parts.settings))
     return await parts.runs.send(run.run_id, word)

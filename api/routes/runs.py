@@ -50,7 +50,7 @@ async def start_run(
         ) from error
     if is_new:
         try:
-            await parts.runs.start(run_input(wanted, parts.settings.signal_decisions))
+            await parts.runs.start(run_input(wanted, parts.settings))
         except WorldError as error:
             LOG.warning("run %s is taken in and waits to be started: %s", run_id, error.message)
     else:

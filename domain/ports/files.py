@@ -57,8 +57,8 @@ class Workspaces(Protocol):
         """Removes what attempts of a call with a lower number left."""
         ...
 
-    async def close(self, workspace_id: str) -> None:
-        """Removes this host's copy of a workspace that nobody needs any more; its snapshots stay."""
+    async def close(self, workspace_id: str, generation: int | None = None) -> None:
+        """Removes this host's copy of a workspace, or what it has of no later generation; its snapshots stay."""
         ...
 
     async def sweep(self) -> None:

@@ -1,6 +1,7 @@
 import pytest
 from temporalio.client import Client
 
+from api.parts import ApiSettings
 from api.runs import TemporalRuns, workflow_id
 from api.submission import run_input
 from domain.approval import DecideApproval
@@ -14,7 +15,7 @@ QUEUE = "api-runs-test"
 
 def given(run_id: str) -> RunInput:
     submission = Submission(run_id=run_id, spec=RunSpec(task="Mend it"), model="scripted:demo", owner="ann")
-    return run_input(submission, signal_decisions=False)
+    return run_input(submission, ApiSettings(signal_decisions=False))
 
 
 async def test_starting_a_run_twice_is_starting_it_once(temporal_client: Client) -> None:

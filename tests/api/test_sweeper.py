@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from adapters.blobs import ObjectBlobs
 from adapters.journal.postgres import PostgresJournal
-from api.parts import ApiParts, Word
+from api.parts import ApiParts, ApiSettings, Word
 from api.submission import run_input
 from api.sweeper import Sweeper
 from domain.errors import WorldError
@@ -93,6 +93,6 @@ async def test_a_run_that_cannot_be_read_keeps_nobody_back(parts: ApiParts, data
 async def test_the_workflow_is_told_the_decisions_and_the_first_line_of_the_task(parts: ApiParts) -> None:
     submission = await submit(parts, "a")
     submission = submission.model_copy(update={"spec": RunSpec(task="  Mend\tit \nwith care", verify=("pytest",))})
-    given = run_input(submission, signal_decisions=False)
+    given = run_input(submission, ApiSettings(signal_decisions=False))
     assert (given.title, given.verify_commands, given.signal_decisions) == ("Mend it", 1, False)
     assert "with care" not in given.model_dump_json()

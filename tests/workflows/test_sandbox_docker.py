@@ -11,8 +11,10 @@ import pytest_asyncio
 from adapters.models.scripted import ScriptedServer
 from tests.fixtures.git_server import git
 from tests.fixtures.stack import Stack, make_stack
+from tests.workflows.sayings import bash, call, decide, finish, result, says, script, submit
 from tests.workflows.scripts import BROKEN, CHECK, MEND
 from tests.workflows.test_durability import SLOW_CALL, check, redone, undisturbed
+from tests.workflows.test_waiting import LEAVE, LOOK, SEEN
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -26,6 +28,7 @@ async def docker_stack(
 ) -> AsyncIterator[Stack]:
     made = make_stack(open_directory, module_database_url, temporal_address, _scripted_server)
     made.worker.environment |= {"PERDURE_SANDBOX": "docker", "PERDURE_DOCKER_IMAGE": docker_image}
+    made.environment["PERDURE_RELEASE_AFTER_SECONDS"] = "0.5"
     await made.api.start()
     await made.worker.start()
     await made.up()
@@ -56,11 +59,29 @@ async def test_a_task_becomes_a_verified_branch(docker_stack: Stack, docker_engi
     branch = run["result"]["work"]["branch"]
     mended = git(docker_stack.remote.root / "adder.git", "show", f"{branch}:adder.py")
     assert mended == "def add(a, b):\n    return a + b"
+    await none_left(docker_engine, run_id)
+
+
+async def none_left(engine: docker.DockerClient, run_id: str) -> None:
     for _ in range(100):
-        if not await asyncio.to_thread(containers, docker_engine, run_id):
+        if not await asyncio.to_thread(containers, engine, run_id):
             return
         await asyncio.sleep(0.1)
-    raise AssertionError(f"an ended run keeps {containers(docker_engine, run_id)}")
+    raise AssertionError(f"a run that does nothing keeps {containers(engine, run_id)}")
+
+
+async def test_a_run_that_waits_for_a_person_keeps_no_container(
+    docker_stack: Stack, docker_engine: docker.DockerClient
+) -> None:
+    docker_stack.scripted.clear()
+    asks = says(call("ask_human", {"question": "Which colour?"}))
+    model = script(docker_stack, "waits", says(bash(LEAVE)), asks, says(bash(LOOK)), *finish())
+    run_id = await submit(docker_stack, model)
+    await docker_stack.until(run_id, "human_answer", seconds=90)
+    await none_left(docker_engine, run_id)
+    await decide(docker_stack, run_id, decision="approve", edited={"answer": "blue"})
+    await docker_stack.until(run_id, "completed", seconds=90)
+    assert (await result(docker_stack, run_id, "turn/3/call/0"))["text"].strip().endswith(SEEN)
 
 
 async def test_a_run_outlives_its_worker_in_the_middle_of_a_call(docker_stack: Stack) -> None:

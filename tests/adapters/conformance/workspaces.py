@@ -183,6 +183,19 @@ class WorkspacesConformance:
             assert not await world.open()
             assert await cat(world, "b") == b"new"
 
+    async def test_giving_a_generation_back_spares_the_one_that_came_after_it(self) -> None:
+        async with new_world(kind=self.kind) as world:
+            world.write_checkout(FILES)
+            await world.open()
+            await world.step("printf new > b")
+            given_back = world.lease.generation
+            await world.open()
+            await world.workspaces.close("run/1", given_back)
+            assert await cat(world, "b") == b"new"
+            await world.workspaces.close("run/1", world.lease.generation)
+            await world.workspaces.settle()
+            assert {path.name for path in (world.root / "host").iterdir()} == {"empty", "gone"}
+
     async def test_reads_go_side_by_side_and_no_call_is_applied_beside_them(self) -> None:
         async with new_world(kind=self.kind) as world:
             world.write_checkout(FILES)

@@ -1,7 +1,8 @@
 """The table of events: recorded once per key, read in order."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from adapters.journal.bodies import Bodies
 from adapters.journal.connections import Connections, Row
@@ -20,13 +21,21 @@ class EventTable:
         self._connections = connections
         self._bodies = bodies
 
-    async def record(self, run_id: str, events: Sequence[NewEvent]) -> Sequence[RecordedEvent]:
+    async def record(
+        self,
+        run_id: str,
+        events: Sequence[NewEvent],
+        statement: bytes = _SQL["append"],
+        more: Mapping[str, object] = MappingProxyType({}),
+    ) -> Sequence[RecordedEvent]:
+        """By another statement that ends in the same, with `more` parameters of its own."""
         if not events:
             return ()
         stored = await asyncio.gather(*(self._bodies.store(one.event) for one in events))
         rows = await self._connections.rows(
-            _SQL["append"],
+            statement,
             {
+                **more,
                 "run_id": run_id,
                 "keys": [one.key for one in events],
                 "types": [one.event.type for one in events],

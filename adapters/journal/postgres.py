@@ -1,18 +1,21 @@
 """The journal in Postgres: its tables joined behind one port."""
 
 from collections.abc import AsyncIterator, Sequence
+from datetime import date
 
 from adapters.journal.approvals import ApprovalTable
 from adapters.journal.bodies import Bodies
 from adapters.journal.connections import Connections, Pool, open_pool
 from adapters.journal.events import EventTable
 from adapters.journal.follow import Following
+from adapters.journal.limits import LimitTable
 from adapters.journal.listener import Listener
 from adapters.journal.runs import RunTable
 from adapters.journal.setups import SetupTable
 from adapters.journal.statements import statements
 from adapters.journal.tokens import TokenTable
 from adapters.journal.workspaces import WorkspaceTable
+from domain.account import Account, Admission, Amount, Raise, TeamMonth, Wanted
 from domain.approval import Approval
 from domain.masking import masked_commit, masked_event, masked_live, masked_submission
 from domain.ports.files import Blobs
@@ -36,6 +39,7 @@ class PostgresJournal:
         bodies = Bodies(blobs)
         self._listener = Listener(pool.conninfo if isinstance(pool.conninfo, str) else "")
         self._events = EventTable(self._connections, bodies)
+        self._limits = LimitTable(self._connections, self._events)
         self._runs = RunTable(self._connections, bodies)
         self._workspaces = WorkspaceTable(self._connections)
         self._approvals = ApprovalTable(self._connections, bodies)
@@ -60,6 +64,30 @@ class PostgresJournal:
 
     async def record(self, run_id: str, events: Sequence[NewEvent]) -> Sequence[RecordedEvent]:
         return await self._events.record(run_id, [masked_event(one, self._mask) for one in events])
+
+    async def admit(self, wanted: Wanted) -> Admission:
+        return await self._limits.admit(wanted)
+
+    async def settle(self, wanted: Wanted, used: Amount, events: Sequence[NewEvent]) -> Sequence[RecordedEvent]:
+        return await self._limits.settle(wanted, used, [masked_event(one, self._mask) for one in events])
+
+    async def release(self, wanted: Wanted) -> None:
+        await self._limits.release(wanted)
+
+    async def raise_account(self, run_id: str, wanted: Raise) -> Account | None:
+        return await self._limits.raise_account(run_id, wanted)
+
+    async def raise_month(self, team: str, month: date, wanted: Raise) -> TeamMonth:
+        return await self._limits.raise_month(team, month, wanted)
+
+    async def account(self, run_id: str) -> Account | None:
+        return await self._limits.account(run_id)
+
+    async def months(self, month: date) -> Sequence[TeamMonth]:
+        return await self._limits.months(month)
+
+    async def waiting_beside(self, run_id: str) -> Sequence[tuple[str, str]]:
+        return await self._limits.waiting_beside(run_id)
 
     async def find(self, run_id: str, key: str) -> RecordedEvent | None:
         return await self._events.find(run_id, key)

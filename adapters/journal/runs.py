@@ -42,6 +42,7 @@ class RunTable:
                 "request_hash": submission.request_hash,
                 "body": body,
                 "blob": blob,
+                "account": submission.account,
             },
         )
         if outcome == "conflict":

@@ -1,5 +1,6 @@
 """What the rooms of activities and api ask of the world; adapters answer, `worker.py` joins the two."""
 
+from domain.ports.accounts import Accounts
 from domain.ports.files import Blobs, Snapshots, Workspaces
 from domain.ports.forge import Forge, Forges, RepositoryTokens
 from domain.ports.journal import CallCommit, Journal, RunCount, RunFilter, Submission
@@ -10,6 +11,7 @@ from domain.ports.repository import Repositories
 from domain.ports.sandbox import Sandbox
 
 __all__ = [
+    "Accounts",
     "Blobs",
     "CallCommit",
     "Clock",

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from domain.approval import Approval
+from domain.ports.accounts import Accounts
 from domain.record import LiveDelta, NewEvent, RecordedEvent
 from domain.run import RunSpec, RunStatus, RunSummary, WaitingFor
 from domain.snapshot import SnapshotRef
@@ -32,6 +33,8 @@ class Submission(Value):
     owner: str
     idempotency_key: str | None = None
     request_hash: str = ""
+    account: str | None = None
+    """Id of any run of the tree whose limits it shares; None: it has its own."""
 
 
 class RunCount(Value):
@@ -56,7 +59,7 @@ class CallCommit(Value):
     returned: NewEvent
 
 
-class Journal(Protocol):
+class Journal(Accounts, Protocol):
     """Append-only. Raises StorageUnavailable where Postgres cannot be reached, NotFound for an unknown run."""
 
     async def submit(self, submission: Submission) -> tuple[str, bool]:

@@ -2,7 +2,7 @@
 SELECT run_id, outcome
 FROM journal_submit(
     %(run_id)s, %(owner)s, %(agent)s, %(model)s, %(repository)s, %(labels)s::jsonb,
-    %(idempotency_key)s, %(request_hash)s, %(body)s, %(blob)s
+    %(idempotency_key)s, %(request_hash)s, %(body)s, %(blob)s, %(account)s
 );
 
 -- name: unstarted

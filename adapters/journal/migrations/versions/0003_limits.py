@@ -2,10 +2,10 @@
 
 from adapters.journal.migrations.files import execute_file
 
-revision = "0002"
-down_revision: str | None = "0001"
+revision = "0003"
+down_revision: str | None = "0002"
 
 
 def upgrade() -> None:
-    execute_file("0002_accounts.sql")
-    execute_file("0002_limits.sql")
+    execute_file("0003_accounts.sql")
+    execute_file("0003_limits.sql")

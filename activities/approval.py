@@ -10,6 +10,7 @@ from activities.pull_request import proposal_of, story_of
 from activities.tools.summary import summary_of
 from domain.approval import ApprovalCard, ApprovalKind
 from domain.dossier import Dossier
+from domain.effect import effect_id
 from domain.errors import ModelMistake, NotFound
 from domain.event import ApprovalRequested, StatusChanged, ToolReturned, WorkCommitted
 from domain.ports import Journal
@@ -27,6 +28,7 @@ WAITING: dict[ApprovalKind, WaitingFor] = {
     "question": "human_answer",
     "limit": "limit",
     "stuck": "stuck",
+    "effect": "effect_in_doubt",
 }
 
 
@@ -131,10 +133,35 @@ def _about(input: RequestApprovalInput, dossier: Dossier) -> tuple[str, dict[str
             return _about_call(input, dossier)
         case "publish":
             return "Publish the work as shown by the run's diff", input.subject, "effect"
+        case "effect":
+            return _about_effect(input.approval_id, dossier)
         case "limit":
             return f"The run has used up its limit: {input.reason}. Raise it or stop?", input.subject, ""
         case _:
             return f"The agent is stuck: {input.reason}. Go on or stop?", input.subject, ""
+
+
+def _about_effect(approval_id: str, dossier: Dossier) -> tuple[str, dict[str, Any], str]:
+    """What was sent where, when and by which attempt: all that a person has to find out whether it arrived."""
+    found = dossier.ledger.in_doubt(approval_id)
+    if found is None:
+        raise NotFound(f"no effect {approval_id} in run {dossier.run_id}")
+    intent, at = found
+    subject = {
+        "effect": intent.effect,
+        "target": intent.target,
+        "about": intent.about,
+        "attempt": intent.attempt,
+        "at": at.isoformat(),
+        "request": intent.request,
+        "id": effect_id(dossier.run_id, intent.key),
+        "approve": "make it again",
+        "reject": 'leave it as it is; `edited: {"receipt": {...}}` says what came of it',
+    }
+    if (said := dossier.said(intent.key.removeprefix("effect/"))) is not None:
+        subject["arguments"] = said.arguments
+    title = f"Was this done or not: {intent.about}? Nobody knows. Make it again, or leave it as it is?"
+    return title[:600], subject, "effect"
 
 
 def _about_call(input: RequestApprovalInput, dossier: Dossier) -> tuple[str, dict[str, Any], str]:

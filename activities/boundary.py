@@ -12,7 +12,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from domain.errors import Fenced, OutOfSpace, PerdureError, RunStopped, WorldError
+from domain.errors import EffectInDoubt, Fenced, OutOfSpace, PerdureError, RunStopped, WorldError
 from domain.ports import LiveTasks
 
 UNEXPECTED_ATTEMPTS = 8
@@ -104,6 +104,9 @@ def to_application_error(error: Exception, failures: int) -> ApplicationError:
             next_retry_delay=None if seconds is None else timedelta(seconds=seconds),
             category=ApplicationErrorCategory.BENIGN,
         )
+    if isinstance(error, EffectInDoubt):
+        told = (error.next_step, error.approval_id)
+        return ApplicationError(error.message, *told, type=type(error).__name__, non_retryable=True)
     if isinstance(error, PerdureError):
         stops = isinstance(error, RunStopped | Fenced)
         return ApplicationError(

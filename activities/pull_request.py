@@ -6,11 +6,13 @@ from urllib.parse import urlsplit
 from temporalio import activity
 
 from activities.dossiers import Dossiers
+from activities.effects import Effects
 from activities.waits import shown
 from domain.approval import Plan
 from domain.dossier import Dossier
+from domain.effect import Effect, Receipt, request_hash
 from domain.errors import NotFound, RepositoryRefused
-from domain.event import EffectDone, EffectIntended, WorkCommitted
+from domain.event import WorkCommitted
 from domain.ports import Forge, Forges, Journal
 from domain.pull_request import (
     PULL_REQUEST,
@@ -20,7 +22,6 @@ from domain.pull_request import (
     WorkStory,
     text_of,
 )
-from domain.record import NewEvent
 from domain.repository import branch_to_merge_into
 from domain.secrets import Mask
 from domain.value import Value
@@ -39,6 +40,7 @@ class PullRequestActivities:
     def __init__(self, journal: Journal, dossiers: Dossiers, forges: Forges, mask: Mask, public_url: str) -> None:
         self._journal = journal
         self._dossiers = dossiers
+        self._effects = Effects(journal, dossiers)
         self._forges = forges
         self._mask = mask
         self._public_url = public_url.rstrip("/")
@@ -50,10 +52,9 @@ class PullRequestActivities:
             return await self._open(input.run_id)
 
     async def _open(self, run_id: str) -> PullRequestRef:
-        recorded = await self._journal.find(run_id, f"{EFFECT}/done")
-        if recorded is not None and isinstance(recorded.event, EffectDone):
-            return PullRequestRef.model_validate(recorded.event.receipt)
         dossier = await self._dossiers.of(run_id)
+        if (made := dossier.ledger.done.get(EFFECT)) is not None:
+            return PullRequestRef.model_validate(made.receipt)
         url, wanted = await self._wanted(run_id, dossier)
         forge = self._forges.get(url)
         if forge is None:
@@ -61,17 +62,24 @@ class PullRequestActivities:
                 f"This worker has no login for pull requests of {url}.",
                 "Set GITHUB_TOKEN, or GITHUB_APP_ID and GITHUB_APP_KEY_PATH, and PERDURE_GITHUB_HOSTS for the worker.",
             )
-        intended = EffectIntended(effect=PULL_REQUEST, target=wanted.head)
-        await self._journal.record(run_id, [NewEvent(key=f"{EFFECT}/intended", event=intended)])
-        found = await forge.find(url, wanted.head)
-        if found is not None and found.state == "closed" and not found.is_of(run_id):
-            found = None
-        opened = found or await forge.open(url, wanted)
-        ref = await self._settle(forge, url, dossier, wanted, opened)
-        receipt = ref.model_dump(mode="json")
-        done = EffectDone(effect=PULL_REQUEST, target=wanted.head, receipt=receipt, found=found is not None)
-        await self._journal.record(run_id, [NewEvent(key=f"{EFFECT}/done", event=done)])
-        return ref
+        about = f"{wanted.text.title} ({url})"
+        request = request_hash(url, wanted.model_dump(mode="json"))
+        effect = Effect(key=EFFECT, kind=PULL_REQUEST, target=wanted.head, about=about, request=request)
+
+        async def settled(opened: PullRequest) -> Receipt:
+            return (await self._settle(forge, url, dossier, wanted, opened)).model_dump(mode="json")
+
+        async def probe() -> Receipt | None:
+            found = await forge.find(url, wanted.head)
+            if found is None or (found.state == "closed" and not found.is_of(run_id)):
+                return None
+            return await settled(found)
+
+        async def act() -> Receipt:
+            return await settled(await forge.open(url, wanted))
+
+        done = await self._effects.perform(run_id, effect, act, probe)
+        return PullRequestRef.model_validate(done.receipt)
 
     async def _wanted(self, run_id: str, dossier: Dossier) -> tuple[str, NewPullRequest]:
         (committed,) = (await self._journal.read(run_id, types=("work_committed",)))[-1:] or (None,)

@@ -2,11 +2,13 @@
 
 from temporalio import activity
 
+from activities.effects import Effects
 from activities.host import Host
 from activities.waits import shown
 from domain.dossier import Dossier
+from domain.effect import Effect, Receipt, request_hash
 from domain.errors import NotFound, WorkRefused
-from domain.event import EffectDone, EffectIntended, WorkCommitted
+from domain.event import WorkCommitted
 from domain.ports import Snapshots
 from domain.pull_request import harmless
 from domain.record import NewEvent
@@ -51,6 +53,7 @@ class RepositoryActivities:
     def __init__(self, host: Host, snapshots: Snapshots) -> None:
         self._host = host
         self._snapshots = snapshots
+        self._effects = Effects(host.journal, host.dossiers)
 
     @activity.defn
     async def commit_work(self, input: CommitWorkInput) -> CommitWorkResult:
@@ -120,20 +123,29 @@ class RepositoryActivities:
             await self._push(input)
 
     async def _push(self, input: PushBranchInput) -> None:
-        if await self._host.journal.find(input.run_id, f"{PUSH}/done") is not None:
-            return
         dossier = await self._host.dossiers.of(input.run_id)
         repository = _repository(dossier)
         (committed,) = (await self._host.journal.read(input.run_id, types=("work_committed",)))[-1:]
         assert isinstance(committed.event, WorkCommitted)
         work = committed.event.work
-        intended = EffectIntended(effect="push", target=work.branch)
-        await self._host.journal.record(input.run_id, [NewEvent(key=f"{PUSH}/intended", event=intended)])
-        found = await self._host.repositories.remote_commit(repository, work.branch) == work.commit
-        if not found:
+        receipt: Receipt = {"commit": work.commit}
+        effect = Effect(
+            key=PUSH,
+            kind="push",
+            target=work.branch,
+            about=f"commit {work.commit[:12]} to {repository.url}",
+            request=request_hash(repository.url, work.branch, work.commit),
+        )
+
+        async def probe() -> Receipt | None:
+            stands = await self._host.repositories.remote_commit(repository, work.branch)
+            return receipt if stands == work.commit else None
+
+        async def act() -> Receipt:
             await self._host.repositories.push(repository, work)
-        done = EffectDone(effect="push", target=work.branch, receipt={"commit": work.commit}, found=found)
-        await self._host.journal.record(input.run_id, [NewEvent(key=f"{PUSH}/done", event=done)])
+            return receipt
+
+        await self._effects.perform(input.run_id, effect, act, probe)
 
 
 def is_broken(result: CommandResult) -> bool:

@@ -26,13 +26,10 @@ def approve(
     always: Annotated[bool, typer.Option("--always", help="This tool needs no further word in this run.")] = False,
     json_output: AsJson = False,
 ) -> None:
-    """Approve what a run waits for, as it stands or as edited."""
+    """Approve what a run waits for, as it stands or as edited; an effect in doubt is made again."""
     body: Json = {"decision": "approve", "reason": reason, "scope": "kind" if always else "call"}
     if edited is not None:
-        try:
-            body["edited"] = json.loads(edited)
-        except ValueError as error:
-            raise InvalidRequest(f"--edited is not JSON: {error}", "Write an object, such as {}.") from error
+        body["edited"] = _object("edited", edited)
     if answer is not None:
         body["edited"] = {"answer": answer}
     _decide(context, run_id, approval_id, body, json_output)
@@ -43,10 +40,21 @@ def reject(
     run_id: RunArgument,
     approval_id: ApprovalArgument = None,
     reason: Reason = "",
+    receipt: Annotated[str | None, typer.Option(help="What came of an effect in doubt, as JSON.")] = None,
     json_output: AsJson = False,
 ) -> None:
-    """Reject what a run waits for; the model reads the reason."""
-    _decide(context, run_id, approval_id, {"decision": "reject", "reason": reason}, json_output)
+    """Reject what a run waits for; the model reads the reason. An effect in doubt is left as it is."""
+    body: Json = {"decision": "reject", "reason": reason}
+    if receipt is not None:
+        body["edited"] = {"receipt": _object("receipt", receipt)}
+    _decide(context, run_id, approval_id, body, json_output)
+
+
+def _object(option: str, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InvalidRequest(f"--{option} is not JSON: {error}", "Write an object, such as {}.") from error
 
 
 def _decide(context: typer.Context, named: str, approval_id: str | None, body: Json, json_output: bool) -> None:

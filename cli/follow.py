@@ -83,7 +83,8 @@ def decide_at_terminal(console: Console) -> Decide:
         answer = ""
         while answer not in ("y", "n", "a") or (answer == "a" and not every):
             choices = "y(es), n(o), a(lways: this tool, for the rest of the run)" if every else "y(es), n(o)"
-            answer = _asked(console, f"Approve? {choices}").lower()[:1]
+            question = "Make it again? No leaves it as it is:" if card["kind"] == "effect" else "Approve?"
+            answer = _asked(console, f"{question} {choices}").lower()[:1]
         if answer == "n":
             return {"decision": "reject", "reason": _asked(console, "Why not? The model reads it", empty=True)}
         return {"decision": "approve", "scope": "kind" if answer == "a" else "call"}

@@ -8,7 +8,16 @@ from rich.text import Text
 
 Json = dict[str, Any]
 _WIDTH = 160
-ASKED_OF_PEOPLE = ("plan_approval", "tool_approval", "publish_approval", "human_answer", "limit", "stuck")
+VERBS = ("approved", "rejected")
+ASKED_OF_PEOPLE = (
+    "plan_approval",
+    "tool_approval",
+    "publish_approval",
+    "human_answer",
+    "limit",
+    "stuck",
+    "effect_in_doubt",
+)
 
 
 def plain(text: object) -> str:
@@ -110,7 +119,8 @@ class EventLines:
     def _approval_decided(self, event: Json) -> list[Text]:
         word = event["decision"]
         reason = f": {one_line(word['reason'])}" if word["reason"] else ""
-        verb = "approved" if word["decision"] == "approve" else "rejected"
+        verbs = ("to be made again", "left as it is") if word["approval_id"].startswith("effect/") else VERBS
+        verb = verbs[word["decision"] != "approve"]
         return [_said(word["approval_id"], f"{verb} by {plain(word['by'])}{reason}")]
 
     def _plan_proposed(self, event: Json) -> list[Text]:
@@ -129,7 +139,11 @@ class EventLines:
         receipt = event["receipt"]
         where = receipt.get("url") or event["target"]
         notes = [Text(f"  {one_line(note)}", style="yellow") for note in receipt.get("notes", ())]
-        return [_said(plain(event["effect"]).replace("_", " "), plain(where)), *notes]
+        by = f", as {plain(event['by'])} says" if event.get("by") else ""
+        return [_said(plain(event["effect"]).replace("_", " "), f"{plain(where)}{by}"), *notes]
+
+    def _effect_failed(self, event: Json) -> list[Text]:
+        return [_bad(f"{plain(event['effect'])} to {plain(event['target'])} failed: {one_line(event['reason'])}")]
 
     def _limits_raised(self, event: Json) -> list[Text]:
         return [_said("limits", f"raised by {plain(event['by'])}")]

@@ -82,8 +82,21 @@ def run_panel(run: Json, approvals: list[Json]) -> Group:
     parts += [Text(f"  {TODO_SIGNS.get(str(one.get('status')), '·')} {_todo(one)}") for one in run["todo"]]
     for one in approvals:
         parts.append(Text(f"waits for your word on {one['approval_id']}: {plain(one['title'])}", style="yellow"))
-        parts.append(Text(f"  perdure approve {run['id']} {one['approval_id']}"))
+        parts += words_for(run["id"], one)
     return Group(*parts)
+
+
+def words_for(run_id: str, approval: Json) -> list[Text]:
+    """What can be said, ready to be copied."""
+    named = f"{run_id} {plain(approval['approval_id'])}"
+    if approval["kind"] != "effect":
+        return [Text(f"  perdure approve {named}")]
+    subject = approval["subject"]
+    return [
+        Text(f"  sent to {plain(subject['target'])} at {plain(subject['at'])}, attempt {subject['attempt']}"),
+        Text(f"  perdure reject {named}    # leave it: it was done, or need not be"),
+        Text(f"  perdure approve {named}   # it was not done: make it again"),
+    ]
 
 
 def _facts(run: Json) -> list[tuple[str, str | Text]]:

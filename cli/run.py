@@ -107,7 +107,7 @@ def cancel(
 
 def _watch(context: typer.Context, named: str, json_output: bool, decides: bool, yes: bool) -> Outcome:
     from cli import follow as following
-    from cli.render import make_console, print_json
+    from cli.render import make_console, print_json, words_for
 
     client = client_of(context)
     run_id = resolve(client, named)
@@ -118,10 +118,11 @@ def _watch(context: typer.Context, named: str, json_output: bool, decides: bool,
         print_json(found)
     outcome = following.outcome_of_run(found)
     if outcome is Outcome.WAITING:
-        waiting = [one["approval_id"] for one in client.pending(run_id)]
-        console.print(f"The run waits for a person: {', '.join(waiting)}. It goes on with", soft_wrap=True)
-        for approval_id in waiting:
-            console.print(f"  perdure approve {run_id} {approval_id}", soft_wrap=True)
+        waiting = client.pending(run_id)
+        listed = ", ".join(str(one["approval_id"]) for one in waiting)
+        console.print(f"The run waits for a person: {listed}. It goes on with", soft_wrap=True)
+        for line in (line for one in waiting for line in words_for(run_id, one)):
+            console.print(line, soft_wrap=True)
     return outcome
 
 

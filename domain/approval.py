@@ -7,7 +7,7 @@ from pydantic import Field
 
 from domain.value import Value
 
-ApprovalKind = Literal["plan", "tool_call", "publish", "question", "limit", "stuck"]
+ApprovalKind = Literal["plan", "tool_call", "publish", "question", "limit", "stuck", "effect"]
 ApprovalDecision = Literal["approve", "reject"]
 
 
@@ -46,7 +46,7 @@ class DecideApproval(Value):
     by: str = "temporal (unverified)"
     reason: str = Field(default="", max_length=10_000)
     edited: dict[str, Any] | None = None
-    """A plan, a call's arguments, `{"answer": ...}` to a question, or new limits."""
+    """A plan, a call's arguments, `{"answer": ...}` to a question, new limits, or `{"receipt": ...}` of an effect."""
     scope: Literal["call", "kind"] = "call"
     """`kind`: this tool needs no further word for the rest of the run."""
 

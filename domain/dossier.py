@@ -5,8 +5,12 @@ from datetime import datetime
 
 from domain.approval import DecideApproval, Plan
 from domain.conversation import Conversation
+from domain.effect import Ledger
 from domain.event import (
     ApprovalDecided,
+    EffectDone,
+    EffectFailed,
+    EffectIntended,
     PlanAccepted,
     PlanProposed,
     RepositoryResolved,
@@ -51,6 +55,7 @@ class Dossier:
         self.attempts: dict[str, int] = {}
         """The newest attempt of each call that was started."""
         self.returned: dict[str, ToolReturned] = {}
+        self.ledger = Ledger()
         self.outputs: dict[str, str] = {}
         """Whole outputs by call key: their addresses in the blob store."""
         self._submitted: tuple[RunSubmitted, datetime] | None = None
@@ -117,6 +122,8 @@ class Dossier:
                 self.attempts[event.call] = event.attempt
             case ToolReturned() as event:
                 self._return(event)
+            case EffectIntended() | EffectDone() | EffectFailed():
+                self.ledger.take(recorded)
             case _:
                 pass
 

@@ -14,7 +14,10 @@ PerdureError
 │   │   └── ProviderUnreadable  it answered, and nobody can use what: asked again, but not for ever
 │   ├── StorageUnavailable      Postgres or the blob store
 │   ├── RemoteUnavailable       a git remote
-│   └── SandboxUnavailable      the sandbox could not be started
+│   ├── SandboxUnavailable      the sandbox could not be started
+│   ├── NotSent                 a request that did not leave: certainly nothing was changed
+│   └── EffectTaken             another attempt has this effect in hand
+├── EffectInDoubt               nobody knows whether an effect was made; a person says
 ├── Fenced                      a newer attempt or generation owns the workspace; this one must stop
 └── RunStopped                  the run cannot go on: `next_step` says what a person can do
     ├── ProviderRefused         wrong key, unknown model, bad request, content policy
@@ -93,6 +96,22 @@ class RemoteUnavailable(WorldError):
 
 class SandboxUnavailable(WorldError):
     pass
+
+
+class NotSent(WorldError):
+    pass
+
+
+class EffectTaken(WorldError):
+    pass
+
+
+class EffectInDoubt(PerdureError):
+    """`approval_id` is what a person decides."""
+
+    def __init__(self, message: str, approval_id: str) -> None:
+        super().__init__(message, "Say whether it was made: reject leaves it as it is, approve makes it again.")
+        self.approval_id = approval_id
 
 
 class Fenced(PerdureError):

@@ -8,9 +8,11 @@ An event has a deterministic `key` within its run; recording a key twice is reco
     <call>/started/<attempt>  <call>/redone/<attempt>  <call>/returned
     approval/<approval id>/requested  approval/<approval id>/decided
     connection/<call>/<attempt>/<n>  connection/<call>/<attempt>/rest
-    plan/<n>  verify/<round>  work/<n>  effect/<name>/intended  effect/<name>/done
+    plan/<n>  verify/<round>  work/<n>
+    <effect>/intended/<attempt>  <effect>/failed/<attempt>  <effect>/done
 
-where <call> is `turn/<n>/call/<i>`, `verify/<round>/call/<i>`, `setup/call/0` or `publish/<n>/call/0`.
+where <call> is `turn/<n>/call/<i>`, `verify/<round>/call/<i>`, `setup/call/0` or `publish/<n>/call/0`, and <effect> is
+`effect/push`, `effect/pull_request`, `effect/comment`, `effect/notify/<what>` or `effect/<call>`.
 """
 
 from typing import Annotated
@@ -19,7 +21,7 @@ from pydantic import Field, TypeAdapter
 
 from domain.events.approval import ApprovalDecided, ApprovalRequested, PlanAccepted, PlanProposed
 from domain.events.call import ConnectionsCounted, ConnectionTried, ToolRedone, ToolReturned, ToolStarted
-from domain.events.effect import EffectDone, EffectIntended, VerifyEnded, WorkCommitted
+from domain.events.effect import EffectDone, EffectFailed, EffectIntended, VerifyEnded, WorkCommitted
 from domain.events.run import LimitsRaised, RunEnded, RunStarted, RunSubmitted, StatusChanged
 from domain.events.turn import MessageReceived, NoteAdded, TurnAnswered, TurnRefused
 from domain.events.workspace import RepositoryResolved, RulesRead, WorkspaceOpened
@@ -31,6 +33,7 @@ __all__ = [
     "ConnectionTried",
     "ConnectionsCounted",
     "EffectDone",
+    "EffectFailed",
     "EffectIntended",
     "Event",
     "LimitsRaised",
@@ -79,7 +82,8 @@ Event = Annotated[
     | VerifyEnded
     | WorkCommitted
     | EffectIntended
-    | EffectDone,
+    | EffectDone
+    | EffectFailed,
     Field(discriminator="type"),
 ]
 EVENT = TypeAdapter[Event](Event)

@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.turns import CallModelResult, PlannedCall
     from domain.approval import ApprovalKind, DecideApproval
     from domain.workspace import WorkspaceRef
+    from workflows.effects import beyond_doubt
     from workflows.options import RECORD
     from workflows.workspace import Seat
 
@@ -62,7 +63,7 @@ async def _make_call(caller: Caller, planned: PlannedCall) -> CallToolResult | N
         return await _settle(caller, call)
     if planned.ask and (await caller.ask("tool_call", call)).decision == "reject":
         return await _settle(caller, call)
-    return await call_tool(caller.seat, call, planned.summary)
+    return await beyond_doubt(caller, lambda: call_tool(caller.seat, call, planned.summary))
 
 
 async def _settle(caller: Caller, call: str) -> None:

@@ -21,6 +21,14 @@ def host_is_lost(error: ActivityError) -> bool:
     return isinstance(cause, ApplicationError) and cause.type == "Fenced"
 
 
+def doubt_of(error: ActivityError) -> str | None:
+    """The approval to ask for, where nobody knows whether an effect was made."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError) and cause.type == "EffectInDoubt":
+        return str(cause.details[1])
+    return None
+
+
 def failure_of(error: BaseException) -> Failure:
     """The innermost reason, in words."""
     reason = error

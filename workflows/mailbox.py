@@ -8,6 +8,7 @@ from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from domain.approval import ApprovalKind, DecideApproval, Plan
+    from domain.effect import EffectWord
     from domain.limits import Limits, raised
     from domain.mailbox import BY_SIGNAL, CancelRun, PauseRun, ResumeRun, SendMessage
     from workflows.approvals import PendingApproval
@@ -163,6 +164,8 @@ def _why_not_edited(kind: ApprovalKind, edited: dict[str, Any] | None) -> Applic
     try:
         if edited is not None and kind == "plan":
             Plan.model_validate(edited)
+        if edited is not None and kind == "effect":
+            EffectWord.model_validate(edited)
         if edited is not None and kind == "limit":
             raised(Limits(), "turns", edited)
     except ValidationError as error:

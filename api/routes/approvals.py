@@ -13,6 +13,7 @@ from api.schemas.commands import ApprovalView, DecidedView, DecisionRequest
 from api.schemas.value import Page, Request
 from api.views import approval_view, decision_view
 from domain.approval import Approval, ApprovalCard, DecideApproval, Plan
+from domain.effect import EffectWord
 from domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from domain.event import ApprovalDecided, ApprovalRequested
 from domain.limits import raised
@@ -135,6 +136,8 @@ def _check_edited(card: ApprovalCard, asked: DecisionRequest, run: RunSummary) -
             Answer.model_validate(asked.edited)
         elif card.kind == "plan":
             Plan.model_validate(asked.edited)
+        elif card.kind == "effect":
+            EffectWord.model_validate(asked.edited)
         elif card.kind == "limit":
             raised(run.spec.limits, "turns", asked.edited)
     except ValidationError as error:

@@ -42,7 +42,8 @@ class DecisionRequest(Request):
     reason: str = Field(default="", max_length=10_000, description="The model reads it")
     edited: dict[str, Any] | None = Field(
         default=None,
-        description='The plan or the call\'s arguments as approved, `{"answer": ...}` to a question, or new limits',
+        description='The plan or the call\'s arguments as approved, `{"answer": ...}` to a question, new limits, '
+        'or `{"receipt": {...}}` of an effect that was made',
         examples=[{"command": "pytest -q tests/test_slug.py"}],
     )
     scope: Literal["call", "kind"] = Field(
@@ -66,7 +67,7 @@ class ApprovalView(View):
     status: Literal["pending", "decided"]
     kind: ApprovalKind
     title: str
-    subject: dict[str, Any] = Field(description="The exact plan, call, diff reference, question or limit")
+    subject: dict[str, Any] = Field(description="The exact plan, call, diff reference, question, limit or effect")
     risk: str
     snapshot_id: str | None
     base_commit: str | None

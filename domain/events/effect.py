@@ -19,9 +19,19 @@ class WorkCommitted(Value):
 
 
 class EffectIntended(Value):
+    """Recorded before an attempt reaches out: an intent without an outcome may have been carried out."""
+
     type: Literal["effect_intended"] = "effect_intended"
     effect: str
+    """Its kind."""
     target: str
+    key: str
+    attempt: int = 1
+    holder: str = ""
+    """Whose attempt it is; of two that want the same number, one gets it."""
+    about: str = ""
+    request: str = ""
+    """Hash of exactly what is sent."""
 
 
 class EffectDone(Value):
@@ -30,5 +40,20 @@ class EffectDone(Value):
     type: Literal["effect_done"] = "effect_done"
     effect: str
     target: str
+    key: str
+    attempt: int = 1
     receipt: dict[str, Any]
     found: bool = False
+    by: str = ""
+    """The person who said so, where nobody else could know."""
+
+
+class EffectFailed(Value):
+    """This attempt certainly changed nothing."""
+
+    type: Literal["effect_failed"] = "effect_failed"
+    effect: str
+    target: str
+    key: str
+    attempt: int
+    reason: str

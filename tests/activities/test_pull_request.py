@@ -107,7 +107,7 @@ async def test_verified_work_is_ready_with_its_labels_and_reviewers(shop: Shop) 
     assert f"Run: https://perdure.example.com/v1/runs/{shop.run_id}" in pull.body
     assert "@ada" not in pull.body
     assert SECRET not in pull.body
-    assert await shop.effects() == ["effect/pull_request/intended", "effect/pull_request/done"]
+    assert await shop.effects() == ["effect/pull_request/intended/1", "effect/pull_request/done"]
     assert (await shop.journal.summary(shop.run_id)).pull_request == ref
 
 
@@ -133,7 +133,7 @@ async def test_an_answer_that_is_lost_leads_to_one_pull_request_with_everything_
         shop.left_draft()
     with pytest.raises(RemoteUnavailable):
         await shop.open()
-    assert await shop.effects() == ["effect/pull_request/intended"]
+    assert await shop.effects() == ["effect/pull_request/intended/1"]
     ref = await shop.open()
     (pull,) = shop.pulls
     assert (pull.draft, pull.labels, pull.reviewers) == (False, ["agent"], ["ada"])

@@ -27,6 +27,8 @@ from activities.repository import RepositoryActivities
 from activities.tool import ToolActivities
 from activities.workspace import WorkspaceActivities
 from adapters.blobs import ObjectBlobs
+from adapters.builds import build_id
+from adapters.deployments.release import Release
 from adapters.forges import make_forges
 from adapters.instances import Instance, host_id, tokens
 from adapters.journal.postgres import PostgresJournal
@@ -54,7 +56,6 @@ from workflows.run import RunWorkflow
 from workflows.verify import VerifyWorkflow
 
 WORKFLOWS = (RunWorkflow, AgentWorkflow, VerifyWorkflow, PublishWorkflow)
-BUILD_ID = "perdure-0.1.0"
 HEARTBEAT_THROTTLE = timedelta(seconds=1)
 STICKY = timedelta(seconds=1)
 """So long a decision waits for the worker that decided last, which may be dead."""
@@ -127,7 +128,7 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
         yield Parts(here, instance, sandbox, workspaces, outputs, egress, shared, (calling, opening, publishing))
 
 
-def workers(client: Client, settings: Settings, parts: Parts) -> tuple[Worker, Worker]:
+def workers(client: Client, settings: Settings, parts: Parts, release: Release) -> tuple[Worker, Worker]:
     """One for what any host can do, one for what only this host can."""
     boundary = Boundary(parts.instance)
     shared = Worker(
@@ -136,7 +137,7 @@ def workers(client: Client, settings: Settings, parts: Parts) -> tuple[Worker, W
         workflows=WORKFLOWS,
         activities=activities_of(parts.shared),
         interceptors=[boundary],
-        build_id=BUILD_ID,
+        **release.options(),
         workflow_runner=workflow_runner(),
         max_concurrent_activities=200,
         max_cached_workflows=2000,
@@ -149,7 +150,8 @@ def workers(client: Client, settings: Settings, parts: Parts) -> tuple[Worker, W
         task_queue=host_queue(parts.host_id),
         activities=activities_of(parts.hosted),
         interceptors=[boundary],
-        build_id=BUILD_ID,
+        # Never versioned: a run's calls go to the host that has its workspace, whatever code is there.
+        build_id=release.build_id,
         # Calls wait for a permit inside, heartbeating: a queue that is never full tells a lost host from a busy one.
         max_concurrent_activities=1000,
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
@@ -199,8 +201,9 @@ async def serve(client: Client, settings: Settings, stop: asyncio.Event, ready: 
     """Serves the shared queue and this host's own until `stop` is set."""
     async with join(settings) as parts:
         await clear_the_dead(client, parts)
-        shared, hosted = workers(client, settings, parts)
-        async with hosted, shared:
+        release = await Release.of(client, settings, await asyncio.to_thread(build_id, os.environ))
+        shared, hosted = workers(client, settings, parts, release)
+        async with hosted, shared, release.taking_over():
             logger.info("ready: serves %s and %s", settings.task_queue, host_queue(parts.host_id))
             if ready is not None:
                 ready.set()

@@ -7,10 +7,12 @@ import socket
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote
 
 from pydantic import Field
 
+from domain.errors import InvalidRequest
 from domain.secrets import Mask
 from domain.value import Value
 
@@ -28,6 +30,14 @@ def default_home(environment: Mapping[str, str]) -> Path:
     return Path(share).absolute() / "perdure"
 
 
+class VersionSettings(Value):
+    """What Temporal is told of the code of workers (docs/operations.md, Upgrades)."""
+
+    told: bool = True
+    promote: Literal["always", "new", "never"] = "new"
+    """When a worker makes its version the one that runs go to: at each start, at its first start ever, or by hand."""
+
+
 class Settings(Value):
     """The stack's home and a worker's home are different directories: losing the second loses no run."""
 
@@ -39,6 +49,7 @@ class Settings(Value):
     """file://, s3://, gs:// or az://."""
     namespace: str = "default"
     task_queue: str = "perdure"
+    versions: VersionSettings = VersionSettings()
     default_model: str | None = None
     sandbox: str = "bubblewrap"
     toolchain_paths: tuple[str, ...] = ()
@@ -115,6 +126,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         blobs_url=env.get("PERDURE_BLOBS_URL") or f"file://{home / 'blobs'}",
         namespace=env.get("TEMPORAL_NAMESPACE") or "default",
         task_queue=env.get("PERDURE_TASK_QUEUE") or "perdure",
+        versions=_versions(env),
         default_model=env.get("PERDURE_MODEL") or None,
         sandbox=env.get("PERDURE_SANDBOX") or "bubblewrap",
         toolchain_paths=_paths(env.get("PERDURE_TOOLCHAIN")),
@@ -142,6 +154,13 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         model_environment={name: env[name] for name in PROVIDER_VARIABLES if env.get(name)},
         secrets=tuple(_secrets(env)),
     )
+
+
+def _versions(env: Mapping[str, str]) -> VersionSettings:
+    told, promote = env.get("PERDURE_VERSIONING", "on") != "off", env.get("PERDURE_PROMOTE") or "new"
+    if promote == "always" or promote == "new" or promote == "never":
+        return VersionSettings(told=told, promote=promote)
+    raise InvalidRequest(f"PERDURE_PROMOTE is {promote}", "Set it to always, new or never, or leave it out.")
 
 
 def _secrets(env: Mapping[str, str]) -> Iterator[str]:

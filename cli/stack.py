@@ -87,6 +87,8 @@ class Stack:
         environment = dict(self._given)
         environment |= {"PERDURE_HOME": str(self._home.path), "PERDURE_API_TOKEN": token}
         environment.setdefault("PERDURE_WORKER_HOME", str(self._home.worker))
+        # Here the newest is whatever was started last, after a step back as well.
+        environment.setdefault("PERDURE_PROMOTE", "always")
         environment.setdefault("PERDURE_PUBLIC_URL", f"http://{LOOPBACK}:{self._port}")
         if self._options.sandbox:
             environment["PERDURE_SANDBOX"] = self._options.sandbox

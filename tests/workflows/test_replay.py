@@ -15,7 +15,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
-from worker import BUILD_ID, WORKFLOWS, workflow_runner
+from worker import WORKFLOWS, workflow_runner
 
 RECORDS = sorted((Path(__file__).parent / "histories").glob("*.json.gz"))
 NAMES = [path.name.removesuffix(".json.gz") for path in RECORDS]
@@ -44,7 +44,7 @@ async def replay(record: dict[str, Any]) -> None:
         workflows=WORKFLOWS,
         workflow_runner=workflow_runner(),
         data_converter=pydantic_data_converter,
-        build_id=BUILD_ID,
+        build_id="replay",
     )
     await replayer.replay_workflow(WorkflowHistory.from_json(record["workflow_id"], record["history"]))
 

@@ -19,7 +19,7 @@ from adapters.settings import Settings
 from domain.errors import StorageUnavailable
 from domain.secrets import Mask
 
-SEARCH_ATTRIBUTES = ("RunStatus", "WaitingFor", "Agent", "Repository", "Owner")
+SEARCH_ATTRIBUTES = ("RunStatus", "WaitingFor", "Agent", "Repository", "Owner", "ParentRun")
 
 
 class MaskingCodec(PayloadCodec):

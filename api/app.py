@@ -23,6 +23,7 @@ from api.routes import (
     diff,
     events,
     files,
+    forks,
     health,
     models,
     page,
@@ -38,6 +39,7 @@ from api.sweeper import Sweeper
 NOUNS = (
     runs,
     commands,
+    forks,
     events,
     approvals,
     conversation,

@@ -175,7 +175,13 @@ class TemporalRuns:
 
 
 def search_attributes(run: RunInput) -> TypedSearchAttributes:
-    wanted = {"RunStatus": "queued", "Agent": run.agent, "Repository": run.repository, "Owner": run.owner}
+    wanted = {
+        "RunStatus": "queued",
+        "Agent": run.agent,
+        "Repository": run.repository,
+        "Owner": run.owner,
+        "ParentRun": run.fork.parent if run.fork else "",
+    }
     return TypedSearchAttributes(
         [SearchAttributePair(SearchAttributeKey.for_keyword(name), text) for name, text in wanted.items() if text]
     )

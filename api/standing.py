@@ -5,7 +5,7 @@ from datetime import datetime
 
 from api.schemas.runs import LimitsView
 from domain.event import RunStarted, StatusChanged
-from domain.limits import Limits
+from domain.limits import Limits, Spent
 from domain.record import RecordedEvent
 from domain.run import RunSummary, WaitingFor
 
@@ -19,11 +19,14 @@ PEOPLE: frozenset[WaitingFor | None] = frozenset(
 def limits_left(run: RunSummary, events: Sequence[RecordedEvent], now: datetime) -> LimitsView:
     """`events` are those of `TYPES`."""
     limits = run.spec.limits
-    seconds = seconds_used(events, now)
+    before = run.fork.spent if run.fork else Spent()
+    seconds = before.seconds + seconds_used(events, now)
+    tokens = before.tokens + run.usage.counted_tokens
+    cost_usd = before.cost_usd + run.cost_usd
     return LimitsView(
         turns=None if limits.turns is None else max(0, limits.turns - run.turn),
-        tokens=None if limits.tokens is None else max(0, limits.tokens - run.usage.counted_tokens),
-        cost_usd=None if limits.cost_usd is None else max(0.0, round(limits.cost_usd - run.cost_usd, 6)),
+        tokens=None if limits.tokens is None else max(0, limits.tokens - tokens),
+        cost_usd=None if limits.cost_usd is None else max(0.0, round(limits.cost_usd - cost_usd, 6)),
         seconds=None if limits.seconds is None else max(0.0, round(limits.seconds - seconds, 1)),
     )
 

@@ -16,7 +16,7 @@ from domain.policies import POLICIES
 from domain.ports import Submission
 from domain.pull_request import PullRequestSpec
 from domain.repository import RepositorySpec
-from domain.run import Publish, RunInput, RunSpec, RunSummary
+from domain.run import Fork, Publish, RunInput, RunSpec, RunSummary
 from domain.terms import LimitsWanted
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -53,7 +53,7 @@ def submission(asked: RunRequest, run_id: str, owner: str, key: str | None, part
     return Submission(
         run_id=run_id,
         spec=spec,
-        model=_model(asked.model or agent.model or parts.settings.default_model, parts),
+        model=checked_model(asked.model or agent.model or parts.settings.default_model, parts),
         owner=owner,
         idempotency_key=key,
         request_hash=hashlib.sha256(asked.model_dump_json().encode()).hexdigest(),
@@ -81,7 +81,14 @@ def run_input(run: RunSummary | Submission, settings: ApiSettings) -> RunInput:
         repository=spec.repository.url if spec.repository else "",
         signal_decisions=settings.signal_decisions,
         pace=settings.pace,
+        fork=fork_of(run),
     )
+
+
+def fork_of(run: RunSummary | Submission) -> Fork | None:
+    if isinstance(run, RunSummary):
+        return run.fork
+    return run.forking.fork if run.forking else None
 
 
 def title(task: str) -> str:
@@ -123,7 +130,7 @@ def _pull_request(asked: RunRequest, publish: Publish, parts: ApiParts) -> PullR
     return PullRequestSpec.model_validate(wanted.model_dump())
 
 
-def _model(name: str | None, parts: ApiParts) -> str:
+def checked_model(name: str | None, parts: ApiParts) -> str:
     if name is None:
         ready = [card.name for card in parts.models.catalogue() if card.ready]
         raise InvalidRequest(

@@ -9,6 +9,7 @@ from api.schemas.journal import EventView
 from api.schemas.pull_requests import PullRequestView
 from api.schemas.runs import (
     LimitsView,
+    LineageView,
     PlanView,
     RepositoryView,
     ResultView,
@@ -26,7 +27,8 @@ from domain.event import WorkspaceOpened
 from domain.model import Usage
 from domain.pull_request import PullRequestRef
 from domain.record import RecordedEvent
-from domain.run import RunResult, RunSummary
+from domain.run import Fork, RunResult, RunSummary
+from domain.summary import ENDED
 
 
 def run_links(run: RunSummary, settings: ApiSettings) -> RunLinks:
@@ -65,12 +67,26 @@ def run_item(run: RunSummary, settings: ApiSettings) -> RunItem:
         priority=spec.priority,
         turn=run.turn,
         cost_usd=run.cost_usd,
+        lineage=lineage_view(run.fork) if run.fork else None,
+        superseded_by=run.superseded_by,
+        kept=_kept(run),
         branch=work.branch if work else None,
         pull_request=pull_request_view(run.pull_request),
         created_at=run.created_at,
         updated_at=run.updated_at,
         links=run_links(run, settings),
     )
+
+
+def lineage_view(fork: Fork) -> LineageView:
+    told = fork.model_dump(include={"parent", "at", "root", "snapshot_id", "race", "replaces"})
+    return LineageView(**told, turns=fork.spent.turns, cost_usd=round(fork.spent.cost_usd, 9))
+
+
+def _kept(run: RunSummary) -> bool | None:
+    if run.fork is None or run.fork.race is None:
+        return None
+    return True if run.kept else False if run.status in ENDED else None
 
 
 def run_view(

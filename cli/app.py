@@ -10,6 +10,7 @@ from cli.access import Given
 from cli.approvals import approve, reject
 from cli.demo import demo
 from cli.doctor import doctor
+from cli.fork import fork, rewind
 from cli.outcome import EXIT_CODES, Outcome, complain, outcome_of
 from cli.run import cancel, pause, resume, run, say, watch
 from cli.show import apply, diff, ls, show
@@ -35,7 +36,25 @@ def _root(
     context.obj = Given(api=api, token=token)
 
 
-for command in (up, run, ls, show, watch, diff, approve, reject, say, pause, resume, cancel, apply, doctor, demo):
+for command in (
+    up,
+    run,
+    ls,
+    show,
+    watch,
+    diff,
+    approve,
+    reject,
+    say,
+    pause,
+    resume,
+    cancel,
+    fork,
+    rewind,
+    apply,
+    doctor,
+    demo,
+):
     app.command()(command)
 
 

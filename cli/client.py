@@ -71,13 +71,16 @@ class ApiClient:
         return _object(self._send("POST", path, json=body))
 
     def start_run(self, body: Json) -> Json:
-        """Sent again after a lost connection: the key makes sure that one run comes of it."""
+        return self.start("/v1/runs", body)
+
+    def start(self, path: str, body: Json) -> Json:
+        """Sent again after a lost connection: the key makes sure that it is taken in once."""
         headers = {"Idempotency-Key": str(uuid.uuid4())}
         try:
-            return _object(self._send("POST", "/v1/runs", json=body, headers=headers))
+            return _object(self._send("POST", path, json=body, headers=headers))
         except WorldError:
             time.sleep(1.0)
-            return _object(self._send("POST", "/v1/runs", json=body, headers=headers))
+            return _object(self._send("POST", path, json=body, headers=headers))
 
     def decide(self, run_id: str, approval_id: str, body: Json) -> Json:
         return self.post(f"/v1/runs/{run_id}/approvals/{quote(approval_id)}", body)

@@ -148,6 +148,18 @@ class EventLines:
     def _limits_raised(self, event: Json) -> list[Text]:
         return [_said("limits", f"raised by {plain(event['by'])}")]
 
+    def _run_forked(self, event: Json) -> list[Text]:
+        fork = event["fork"]
+        # What was spent before is the parent's.
+        self.cost_usd = 0.0
+        return [_said("forked", f"from {fork['parent']} at {fork['at']}; what stands above is the parent's")]
+
+    def _run_superseded(self, event: Json) -> list[Text]:
+        return [Text(f"rewound to {plain(event['at'])}: run {plain(event['by'])} goes on in its place", style="yellow")]
+
+    def _race_won(self, _event: Json) -> list[Text]:
+        return [Text("✓ the first of its race whose checks passed: it is kept", style="green")]
+
     def _run_ended(self, event: Json) -> list[Text]:
         result = event["result"]
         style = {"completed": "bold green", "cancelled": "yellow"}.get(result["status"], "bold red")

@@ -107,6 +107,7 @@ def _facts(run: Json) -> list[tuple[str, str | Text]]:
         facts.append(("", one_line(run["waiting_reason"])))
     if run["repository"]:
         facts.append(("repository", f"{run['repository']['url']} {run['repository']['ref'] or ''}".strip()))
+    facts += lineage_facts(run)
     facts.append(("agent", f"{run['agent']} with {run['model']}"))
     spent = f"{run['turn']} turns, ${run['cost_usd']:.4f}, {tokens:,} tokens in, {usage['output_tokens']:,} out"
     facts.append(("spent", spent))
@@ -115,6 +116,20 @@ def _facts(run: Json) -> list[tuple[str, str | Text]]:
     if run["sandbox"]:
         facts += _sandbox_facts(run["sandbox"])
     return facts + _result_facts(run)
+
+
+def lineage_facts(run: Json) -> list[tuple[str, str | Text]]:
+    facts: list[tuple[str, str | Text]] = []
+    if lineage := run["lineage"]:
+        verb = "rewound from" if lineage["replaces"] else "forked from"
+        before = f"{lineage['turns']} turns and ${lineage['cost_usd']:.4f} before"
+        facts.append(("lineage", f"{verb} {lineage['parent']} at {lineage['at']} ({before})"))
+        if lineage["race"]:
+            kept = {True: "kept, as the first whose checks passed", False: "not kept", None: "not decided yet"}
+            facts.append(("race", f"{lineage['race']}: {kept[run['kept']]}"))
+    if run["superseded_by"]:
+        facts.append(("superseded", f"by {run['superseded_by']}"))
+    return facts
 
 
 def _sandbox_facts(sandbox: Json) -> list[tuple[str, str | Text]]:

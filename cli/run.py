@@ -151,15 +151,15 @@ def _request(given: Mapping[str, Any]) -> Json:
     if asked := {name: given[option] for option, name in PULL_REQUEST.items() if given[option]}:
         body["pull_request"] = asked
     if given["limit"]:
-        body["limits"] = _numbers(given["limit"], "--limit")
+        body["limits"] = numbers(given["limit"], "--limit")
     if given["sandbox_limit"]:
-        body["sandbox_limits"] = _numbers(given["sandbox_limit"], "--sandbox-limit")
+        body["sandbox_limits"] = numbers(given["sandbox_limit"], "--sandbox-limit")
     if given["label"]:
         body["labels"] = _pairs(given["label"], "--label")
     return body
 
 
-def _numbers(given: list[str], option: str) -> dict[str, float | int]:
+def numbers(given: list[str], option: str) -> dict[str, float | int]:
     return {name: _number(value, option) for name, value in _pairs(given, option).items()}
 
 

@@ -14,13 +14,17 @@ def ls(
     status: Annotated[str | None, typer.Option(help="Only runs of this status.")] = None,
     waiting_for: Annotated[str | None, typer.Option(help="Only runs that wait for this.")] = None,
     repo: Annotated[str | None, typer.Option(help="Only runs on this repository.")] = None,
+    parent: Annotated[str | None, typer.Option(help="Only forks of this run.")] = None,
     limit: Annotated[int, typer.Option(help="How many.", min=1, max=200)] = 20,
     json_output: AsJson = False,
 ) -> None:
     """List runs, the newest first."""
     from cli.render import make_console, print_json, runs_table
 
-    found = client_of(context).get("/v1/runs", status=status, waiting_for=waiting_for, repository=repo, limit=limit)
+    client = client_of(context)
+    of = resolve(client, parent) if parent else None
+    wanted = {"status": status, "waiting_for": waiting_for, "repository": repo, "parent": of}
+    found = client.get("/v1/runs", **wanted, limit=limit)
     if json_output:
         print_json(found)
     elif found["items"]:

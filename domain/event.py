@@ -2,8 +2,8 @@
 
 An event has a deterministic `key` within its run; recording a key twice is recording it once. Keys:
 
-    submitted  started  ended                  repository  rules  workspace/<generation>
-    status/<n>                                 message/<message id>
+    submitted  started  ended  forked  superseded/<run id>  race  repository  rules  workspace/<generation>
+    status/<n>  message/<message id>  message/forked/<n>
     turn/<n>  turn/<n>/note/<k>  turn/<n>/refused/<attempt>
     <call>/started/<attempt>  <call>/redone/<attempt>  <call>/returned
     approval/<approval id>/requested  approval/<approval id>/decided
@@ -22,7 +22,16 @@ from pydantic import Field, TypeAdapter
 from domain.events.approval import ApprovalDecided, ApprovalRequested, PlanAccepted, PlanProposed
 from domain.events.call import ConnectionsCounted, ConnectionTried, ToolRedone, ToolReturned, ToolStarted
 from domain.events.effect import EffectDone, EffectFailed, EffectIntended, VerifyEnded, WorkCommitted
-from domain.events.run import LimitsRaised, RunEnded, RunStarted, RunSubmitted, StatusChanged
+from domain.events.run import (
+    LimitsRaised,
+    RaceWon,
+    RunEnded,
+    RunForked,
+    RunStarted,
+    RunSubmitted,
+    RunSuperseded,
+    StatusChanged,
+)
 from domain.events.turn import MessageReceived, NoteAdded, TurnAnswered, TurnRefused
 from domain.events.workspace import RepositoryResolved, RulesRead, WorkspaceOpened
 
@@ -41,11 +50,14 @@ __all__ = [
     "NoteAdded",
     "PlanAccepted",
     "PlanProposed",
+    "RaceWon",
     "RepositoryResolved",
     "RulesRead",
     "RunEnded",
+    "RunForked",
     "RunStarted",
     "RunSubmitted",
+    "RunSuperseded",
     "StatusChanged",
     "ToolRedone",
     "ToolReturned",
@@ -61,6 +73,9 @@ Event = Annotated[
     RunSubmitted
     | RunStarted
     | RunEnded
+    | RunForked
+    | RunSuperseded
+    | RaceWon
     | StatusChanged
     | LimitsRaised
     | RepositoryResolved

@@ -29,6 +29,23 @@ class Spent(Value):
     cost_usd: float = 0.0
     seconds: float = 0.0
 
+    def plus(self, other: "Spent") -> "Spent":
+        return Spent(
+            turns=self.turns + other.turns,
+            tokens=self.tokens + other.tokens,
+            cost_usd=self.cost_usd + other.cost_usd,
+            seconds=self.seconds + other.seconds,
+        )
+
+    def without(self, other: "Spent") -> "Spent":
+        """What would have been used without `other`, which is part of it."""
+        return Spent(
+            turns=self.turns - other.turns,
+            tokens=self.tokens - other.tokens,
+            cost_usd=max(0.0, self.cost_usd - other.cost_usd),
+            seconds=max(0.0, self.seconds - other.seconds),
+        )
+
 
 def reached(limits: Limits, spent: Spent, reserve_turns: int = 0) -> str | None:
     """The name of the first limit that is used up, counting `reserve_turns` as spent already."""

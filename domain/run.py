@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from domain.approval import Plan
-from domain.limits import Limits
+from domain.limits import Limits, Spent
 from domain.model import Usage
 from domain.pull_request import PullRequestRef, PullRequestSpec
 from domain.repository import PublishedWork, RepositorySpec
@@ -69,6 +69,30 @@ class Pace(Value):
     """A phase continues as new after so many turns."""
 
 
+class Fork(Value):
+    """Where a run branched off another one, and how it goes on from there."""
+
+    parent: str
+    at: str
+    """The point: `turn/<n>` or `turn/<n>/call/<i>`."""
+    root: str
+    """The run that the first of all these forks branched off."""
+    turn: int
+    """The last turn that is over. A turn of which calls are left is gone through again: what returned is not redone."""
+    phase: Phase
+    finished: bool
+    """Whether the agent of that phase had finished there."""
+    spent: Spent
+    """Counts against the limits, as it did for the parent at that point."""
+    again: Spent = Spent()
+    """The part of it that is counted again, since its turn is gone through again."""
+    snapshot_id: str
+    race: str | None = None
+    """Of the runs with the same race, the first whose checks pass is kept."""
+    replaces: bool = False
+    """A rewind: the parent is cancelled, where it goes on."""
+
+
 class RunInput(Value):
     """What `RunWorkflow` is started with: the decisions it needs, never the text of the task."""
 
@@ -92,6 +116,7 @@ class RunInput(Value):
     signal_decisions: bool = True
     """Whether a bare Temporal signal may decide approvals."""
     pace: Pace = Pace()
+    fork: Fork | None = None
 
 
 class RunResult(Value):
@@ -132,5 +157,10 @@ class RunSummary(Value):
     verified: bool | None = None
     pull_request: PullRequestRef | None = None
     result: RunResult | None = None
+    fork: Fork | None = None
+    superseded_by: str | None = None
+    """The run that a rewind of this one made."""
+    kept: bool = False
+    """Whether it won its race."""
     created_at: datetime
     updated_at: datetime

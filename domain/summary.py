@@ -9,10 +9,13 @@ from domain.event import (
     LimitsRaised,
     PlanAccepted,
     PlanProposed,
+    RaceWon,
     RepositoryResolved,
     RunEnded,
+    RunForked,
     RunStarted,
     RunSubmitted,
+    RunSuperseded,
     StatusChanged,
     ToolReturned,
     TurnAnswered,
@@ -20,6 +23,7 @@ from domain.event import (
     VerifyEnded,
     WorkspaceOpened,
 )
+from domain.model import Usage
 from domain.pull_request import PULL_REQUEST, PullRequestRef
 from domain.record import RecordedEvent
 from domain.run import RunSummary
@@ -103,6 +107,13 @@ def _content_changes(recorded: RecordedEvent, summary: RunSummary) -> dict[str, 
             return {"verified": passed}
         case EffectDone(effect=effect, receipt=receipt) if effect == PULL_REQUEST:
             return {"pull_request": PullRequestRef.model_validate(receipt)}
+        case RunForked(fork=fork):
+            # What was used up to there is the parent's.
+            return {"fork": fork, "usage": Usage(), "cost_usd": 0.0}
+        case RunSuperseded(by=by):
+            return {"superseded_by": by}
+        case RaceWon():
+            return {"kept": True}
         case LimitsRaised(limits=limits):
             return {"spec": summary.spec.model_copy(update={"limits": limits})}
     return {}

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
-from domain.event import RunEnded, StatusChanged, ToolReturned, ToolStarted, TurnAnswered, TurnRefused
+from domain.event import RunEnded, RunForked, StatusChanged, ToolReturned, ToolStarted, TurnAnswered, TurnRefused
 from domain.model import Usage
 from domain.record import RecordedEvent
 from domain.value import Value
@@ -34,7 +34,10 @@ class Moment(Value):
 def usage_by_model(events: Iterable[RecordedEvent]) -> dict[str, ModelUsage]:
     found: dict[str, ModelUsage] = {}
     for recorded in events:
-        if isinstance(answered := recorded.event, TurnAnswered):
+        if isinstance(recorded.event, RunForked):
+            # What came before is the parent's, and counted there.
+            found.clear()
+        elif isinstance(answered := recorded.event, TurnAnswered):
             before = found.get(answered.model) or ModelUsage(model=answered.model)
             found[answered.model] = ModelUsage(
                 model=answered.model,
@@ -51,7 +54,9 @@ def timeline(events: Iterable[RecordedEvent]) -> tuple[Moment, ...]:
     moments: list[Moment] = []
     started: dict[str, datetime] = {}
     for recorded in events:
-        if isinstance(recorded.event, ToolStarted):
+        if isinstance(recorded.event, RunForked):
+            moments.clear()
+        elif isinstance(recorded.event, ToolStarted):
             started[recorded.event.call] = recorded.at
         elif moment := _moment(recorded, started):
             moments.append(moment)

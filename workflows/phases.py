@@ -41,19 +41,25 @@ class Phases(Mailbox):
         self.attendance = Attendance(self)
         self.messages: list[SendMessage] = []
         """Those that no phase has read yet."""
-        self.turn = 0
+        self.turn = input.fork.turn if input.fork else 0
         self.limits: Limits = input.limits
-        self.spent = Spent()
+        self.spent = input.fork.spent.without(input.fork.again) if input.fork else Spent()
         self.works = 0
         self.seat: Seat | None = None
         """From when the workspace was first opened."""
+
+    def begins_after(self, phase: Phase) -> bool:
+        """Whether the run is a fork of one whose agent had finished that phase just there."""
+        fork = self.given.fork
+        return fork is not None and fork.phase == phase and fork.finished
 
     async def plan(self, seat: Seat) -> None:
         """Plans until a person agrees, where one is asked; a rejection without a reason ends the run."""
         for round_number in range(1, PLANNING_ROUNDS + 1):
             await self.enter("plan")
-            result = await self._agent(seat, "plan", f"plan/{round_number}", self.given.planner)
-            approval_id = f"plan/{result.turn}"
+            if round_number > 1 or not self.begins_after("plan"):
+                await self._agent(seat, "plan", f"plan/{round_number}", self.given.planner)
+            approval_id = f"plan/{self.turn}"
             if not self.given.plan_approval:
                 return
             decision = await self._ask(seat, "plan", approval_id)

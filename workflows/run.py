@@ -62,15 +62,17 @@ class RunWorkflow(Phases):
         await self.enter("open")
         workspace = await open_workspace(self.run_id, self.given.agent)
         self.seat = Seat(self.run_id, self.given.agent, workspace, "run", self.given.pace)
-        if self.given.has_setup:
+        fork = self.given.fork
+        if self.given.has_setup and fork is None:
             await set_up(self.seat)
-        if self.given.plan:
+        if self.given.plan and (fork is None or fork.phase == "plan"):
             await self.plan(self.seat)
         failures = rounds = 0
         failed: tuple[Note, ...] = ()
         while failures < self.limits.verify_rounds:
             rounds += 1
-            await self.work(self.seat, failed)
+            if rounds > 1 or not self.begins_after("work"):
+                await self.work(self.seat, failed)
             passed = await self.verify(self.seat, rounds)
             await self.attendance.caught_up()
             if passed and not self.messages:

@@ -19,7 +19,7 @@ from domain.errors import Conflict, WorldError
 
 NAMESPACE = "default"
 RETENTION = "2592000s"
-SEARCH_ATTRIBUTES = ("RunStatus", "WaitingFor", "Agent", "Repository", "Owner")
+SEARCH_ATTRIBUTES = ("RunStatus", "WaitingFor", "Agent", "Repository", "Owner", "ParentRun")
 FAST = (
     # The server reads its queues 20 times a second unless told otherwise: 50 ms a hop.
     "history.transferProcessorMaxPollRPS=5000",

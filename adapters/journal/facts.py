@@ -14,9 +14,12 @@ from domain.event import (
     LimitsRaised,
     PlanAccepted,
     PlanProposed,
+    RaceWon,
     RepositoryResolved,
     RunEnded,
+    RunForked,
     RunStarted,
+    RunSuperseded,
     StatusChanged,
     ToolReturned,
     TurnAnswered,
@@ -76,6 +79,12 @@ def _content_facts(event: Event) -> dict[str, Any]:
             return {"marks": ["verify"]}
         case EffectDone(effect=effect) if effect == PULL_REQUEST:
             return {"marks": ["pull_request"]}
+        case RunForked():
+            return {"marks": ["forked"]}
+        case RunSuperseded():
+            return {"marks": ["superseded"]}
+        case RaceWon():
+            return {"marks": ["race"]}
         case LimitsRaised():
             return {"marks": ["limits"]}
     return {}

@@ -8,6 +8,7 @@ from adapters.journal.bodies import Bodies
 from adapters.journal.connections import Connections, Pool, open_pool
 from adapters.journal.events import EventTable
 from adapters.journal.follow import Following
+from adapters.journal.forks import ForkTable
 from adapters.journal.limits import LimitTable
 from adapters.journal.listener import Listener
 from adapters.journal.runs import RunTable
@@ -19,7 +20,7 @@ from domain.account import Account, Admission, Amount, Raise, TeamMonth, Wanted
 from domain.approval import Approval
 from domain.masking import masked_commit, masked_event, masked_live, masked_submission
 from domain.ports.files import Blobs
-from domain.ports.journal import CallCommit, RunCount, RunFilter, Submission
+from domain.ports.journal import CallCommit, RaceStanding, RunCount, RunFilter, Submission
 from domain.record import LiveDelta, NewEvent, RecordedEvent
 from domain.run import RunSummary
 from domain.secrets import Mask
@@ -40,7 +41,8 @@ class PostgresJournal:
         self._listener = Listener(pool.conninfo if isinstance(pool.conninfo, str) else "")
         self._events = EventTable(self._connections, bodies)
         self._limits = LimitTable(self._connections, self._events)
-        self._runs = RunTable(self._connections, bodies)
+        self._forks = ForkTable(self._connections, bodies)
+        self._runs = RunTable(self._connections, bodies, self._forks)
         self._workspaces = WorkspaceTable(self._connections)
         self._approvals = ApprovalTable(self._connections, bodies)
         self._setups = SetupTable(self._connections, bodies)
@@ -58,6 +60,9 @@ class PostgresJournal:
 
     async def submit(self, submission: Submission) -> tuple[str, bool]:
         return await self._runs.submit(masked_submission(submission, self._mask))
+
+    async def race(self, race: str, run_id: str, claims: bool) -> RaceStanding:
+        return await self._forks.race(race, run_id, claims)
 
     async def unstarted(self, older_than_seconds: float) -> Sequence[str]:
         return await self._runs.unstarted(older_than_seconds)

@@ -8,6 +8,7 @@ from typing import Any
 from adapters.journal.bodies import Bodies
 from adapters.journal.connections import Connections, Row
 from adapters.journal.cursors import read_cursor, write_cursor
+from adapters.journal.forks import ForkTable
 from adapters.journal.statements import statements
 from domain.errors import Conflict, NotFound
 from domain.event import RunSubmitted
@@ -22,29 +23,31 @@ _COLUMNS = 11
 
 
 class RunTable:
-    def __init__(self, connections: Connections, bodies: Bodies) -> None:
+    def __init__(self, connections: Connections, bodies: Bodies, forks: ForkTable) -> None:
         self._connections = connections
+        self._forks = forks
         self._bodies = bodies
 
     async def submit(self, submission: Submission) -> tuple[str, bool]:
         spec = submission.spec
         body, blob = await self._bodies.store(RunSubmitted(spec=spec, model=submission.model, owner=submission.owner))
-        [(run_id, outcome)] = await self._connections.rows(
-            _SQL["submit"],
-            {
-                "run_id": submission.run_id,
-                "owner": submission.owner,
-                "agent": spec.agent,
-                "model": submission.model,
-                "repository": spec.repository.url if spec.repository else "",
-                "labels": json.dumps(spec.labels),
-                "idempotency_key": submission.idempotency_key,
-                "request_hash": submission.request_hash,
-                "body": body,
-                "blob": blob,
-                "account": submission.account,
-            },
-        )
+        run: dict[str, Any] = {
+            "run_id": submission.run_id,
+            "owner": submission.owner,
+            "agent": spec.agent,
+            "model": submission.model,
+            "repository": spec.repository.url if spec.repository else "",
+            "labels": json.dumps(spec.labels),
+            "idempotency_key": submission.idempotency_key,
+            "request_hash": submission.request_hash,
+            "body": body,
+            "blob": blob,
+            "account": submission.account,
+        }
+        if submission.forking is not None:
+            run_id, outcome = await self._forks.submit(run, submission.forking, spec.limits)
+        else:
+            [(run_id, outcome)] = await self._connections.rows(_SQL["submit"], run)
         if outcome == "conflict":
             raise Conflict(
                 f"Another request with this key was accepted before, as run {run_id}",

@@ -17,7 +17,7 @@ from api.submission import run_input, submission
 from api.views import run_item, run_view
 from domain.errors import Conflict, Forbidden, InvalidRequest, WorldError
 from domain.event import WorkspaceOpened
-from domain.ports import RunFilter
+from domain.ports import RunFilter, Submission
 from domain.run import RunStatus, RunSummary, WaitingFor
 
 LOG = logging.getLogger("perdure.api")
@@ -42,6 +42,15 @@ async def start_run(
 ) -> RunView:
     """Takes a run in. It is recorded before this answers, and starts once Temporal and a worker are up."""
     wanted = submission(asked, str(uuid_utils.uuid7()), caller.owner, idempotency_key, parts)
+    run_id, is_new = await take_in(wanted, parts)
+    if not is_new:
+        response.headers["Idempotent-Replayed"] = "true"
+    response.headers["Location"] = f"/v1/runs/{run_id}"
+    return await whole_view(await parts.journal.summary(run_id), parts)
+
+
+async def take_in(wanted: Submission, parts: ApiParts) -> tuple[str, bool]:
+    """Records the run, and has it started; its id, and whether it is new."""
     try:
         run_id, is_new = await parts.journal.submit(wanted)
     except Conflict as error:
@@ -53,10 +62,7 @@ async def start_run(
             await parts.runs.start(run_input(wanted, parts.settings))
         except WorldError as error:
             LOG.warning("run %s is taken in and waits to be started: %s", run_id, error.message)
-    else:
-        response.headers["Idempotent-Replayed"] = "true"
-    response.headers["Location"] = f"/v1/runs/{run_id}"
-    return await whole_view(await parts.journal.summary(run_id), parts)
+    return run_id, is_new
 
 
 def wanted_runs(
@@ -66,6 +72,7 @@ def wanted_runs(
     agent: Annotated[str | None, Query(max_length=100)] = None,
     repository: Annotated[str | None, Query(max_length=2000, description="Its URL or path, exactly")] = None,
     owner: Annotated[str | None, Query(max_length=200)] = None,
+    parent: Annotated[str | None, Query(max_length=100, description="Forks of this run")] = None,
     label: Annotated[str | None, Query(max_length=500, description="`name=value`", examples=["team=web"])] = None,
     created_after: datetime | None = None,
     created_before: datetime | None = None,
@@ -81,6 +88,7 @@ def wanted_runs(
         agent=agent,
         repository=repository,
         owner=owner or (caller.owner if caller.role == "submitter" else None),
+        parent=parent,
         label=(name, value) if label is not None else None,
         created_after=_utc(created_after),
         created_before=_utc(created_before),

@@ -9,7 +9,7 @@ from api.openapi import problems
 from api.parts import Parts
 from api.schemas.journal import UsageLine, UsageReport, UsageTotal
 from api.views import usage_view
-from domain.event import TurnAnswered
+from domain.event import RunForked, TurnAnswered
 from domain.model import Usage
 from domain.record import RecordedEvent
 
@@ -22,9 +22,13 @@ async def read_usage(run: ReadableRun, parts: Parts) -> UsageReport:
     lines: list[UsageLine] = []
     answers: list[TurnAnswered] = []
     after = 0
-    while page := await parts.journal.read(run.run_id, after, PAGE, ("turn_answered",)):
+    while page := await parts.journal.read(run.run_id, after, PAGE, ("turn_answered", "run_forked")):
         for recorded in page:
-            if isinstance(recorded.event, TurnAnswered):
+            if isinstance(recorded.event, RunForked):
+                # What came before is the parent's, and counted there.
+                answers.clear()
+                lines.clear()
+            elif isinstance(recorded.event, TurnAnswered):
                 answers.append(recorded.event)
                 lines.append(_line(recorded, recorded.event))
         after = page[-1].seq

@@ -163,6 +163,19 @@ class RunLinks(View):
     temporal_ui: str = Field(description="The run in the Temporal Web UI")
 
 
+class LineageView(View):
+    """Where a run branched off another one. What it used before that is the parent's, and counts against its limits."""
+
+    parent: str = Field(examples=[RUN_ID])
+    at: str = Field(description="The point of the parent", examples=["turn/12/call/0"])
+    root: str = Field(description="The run that all these forks come from", examples=[RUN_ID])
+    snapshot_id: str = Field(description="Of the files that it began with")
+    turns: int = Field(description="Used before it")
+    cost_usd: float = Field(description="Used before it")
+    race: str | None = Field(description="Of the runs of a race, the first whose checks pass is kept")
+    replaces: bool = Field(description="Whether it is a rewind, which took the parent's place")
+
+
 class RunItem(View):
     """A run as lists show it."""
 
@@ -182,6 +195,9 @@ class RunItem(View):
     priority: int
     turn: int
     cost_usd: float
+    lineage: LineageView | None = Field(description="null: it is no fork")
+    superseded_by: str | None = Field(description="The run that goes on in its place, since it was rewound")
+    kept: bool | None = Field(description="Whether it won its race; null: it runs in none, or that is not decided")
     branch: str | None = Field(description="The branch of its work, once committed")
     pull_request: PullRequestView | None = Field(description="Once it is open")
     created_at: datetime

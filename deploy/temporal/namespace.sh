@@ -16,7 +16,7 @@ until known=$(temporal operator search-attribute list --namespace "$TEMPORAL_NAM
     [ "$tries" -le 120 ] || { echo "the namespace $TEMPORAL_NAMESPACE does not come up" >&2; exit 1; }
     sleep 1
 done
-for name in RunStatus WaitingFor Agent Repository Owner; do
+for name in RunStatus WaitingFor Agent Repository Owner ParentRun; do
     echo "$known" | grep -qw "$name" ||
         temporal operator search-attribute create --namespace "$TEMPORAL_NAMESPACE" --name "$name" --type Keyword
 done

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Literal
 
 from domain.limits import Limits
-from domain.run import Phase, RunResult, RunSpec, RunStatus, WaitingFor
+from domain.run import Fork, Phase, RunResult, RunSpec, RunStatus, WaitingFor
 from domain.value import Value
 
 
@@ -43,3 +43,25 @@ class LimitsRaised(Value):
     type: Literal["limits_raised"] = "limits_raised"
     limits: Limits
     by: str
+
+
+class RunForked(Value):
+    """All before this event was taken over from the parent; its keys and times are the parent's."""
+
+    type: Literal["run_forked"] = "run_forked"
+    fork: Fork
+
+
+class RunSuperseded(Value):
+    """The run was rewound: `by` goes on in its place."""
+
+    type: Literal["run_superseded"] = "run_superseded"
+    by: str
+    at: str
+
+
+class RaceWon(Value):
+    """The first of its race whose checks passed: it is kept, the others are cancelled."""
+
+    type: Literal["race_won"] = "race_won"
+    race: str

@@ -3,7 +3,7 @@
 from domain.ports.accounts import Accounts
 from domain.ports.files import Blobs, Snapshots, Workspaces
 from domain.ports.forge import Forge, Forges, RepositoryTokens
-from domain.ports.journal import CallCommit, Journal, RunCount, RunFilter, Submission
+from domain.ports.journal import CallCommit, Forking, Journal, RaceStanding, RunCount, RunFilter, Submission
 from domain.ports.model import Model, Models
 from domain.ports.network import Egress
 from domain.ports.process import Clock, LiveTasks, Prompts
@@ -18,11 +18,13 @@ __all__ = [
     "Egress",
     "Forge",
     "Forges",
+    "Forking",
     "Journal",
     "LiveTasks",
     "Model",
     "Models",
     "Prompts",
+    "RaceStanding",
     "Repositories",
     "RepositoryTokens",
     "RunCount",

@@ -7,7 +7,7 @@ from typing import Protocol
 from domain.approval import Approval
 from domain.ports.accounts import Accounts
 from domain.record import LiveDelta, NewEvent, RecordedEvent
-from domain.run import RunSpec, RunStatus, RunSummary, WaitingFor
+from domain.run import Fork, RunSpec, RunStatus, RunSummary, WaitingFor
 from domain.snapshot import SnapshotRef
 from domain.value import Value
 from domain.workspace import WorkspaceLease
@@ -19,9 +19,24 @@ class RunFilter(Value):
     agent: str | None = None
     repository: str | None = None
     owner: str | None = None
+    parent: str | None = None
     label: tuple[str, str] | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+
+
+class Forking(Value):
+    """What a fork takes over: its parent's events up to `upto`, of the types that forks carry."""
+
+    fork: Fork
+    upto: int
+    answered: int
+    """The last turn that was answered there."""
+    snapshot: SnapshotRef
+    marks: dict[str, str]
+    """Keys of the events that its summary is a fold of, by name of the mark."""
+    events: tuple[NewEvent, ...] = ()
+    """Recorded after those."""
 
 
 class Submission(Value):
@@ -35,6 +50,7 @@ class Submission(Value):
     request_hash: str = ""
     account: str | None = None
     """Id of any run of the tree whose limits it shares; None: it has its own."""
+    forking: Forking | None = None
 
 
 class RunCount(Value):
@@ -59,11 +75,22 @@ class CallCommit(Value):
     returned: NewEvent
 
 
+class RaceStanding(Value):
+    """`winner` is None while nobody's checks have passed; `rivals` are all other runs of the race."""
+
+    winner: str | None
+    rivals: tuple[str, ...]
+
+
 class Journal(Accounts, Protocol):
     """Append-only. Raises StorageUnavailable where Postgres cannot be reached, NotFound for an unknown run."""
 
     async def submit(self, submission: Submission) -> tuple[str, bool]:
         """Records the run, once per idempotency key: its id, and whether it is new. Conflict if the body differs."""
+        ...
+
+    async def race(self, race: str, run_id: str, claims: bool) -> RaceStanding:
+        """How a race stands; with `claims` the first to ask wins it."""
         ...
 
     async def unstarted(self, older_than_seconds: float) -> Sequence[str]:

@@ -10,7 +10,7 @@ from cli.render import run_panel
 NOTHING = {"input_tokens": 0, "cache_read_tokens": 0, "cache_write_tokens": 0, "output_tokens": 0}
 
 
-def shown(**result: Any) -> str:
+def shown(more: dict[str, Any] | None = None, **result: Any) -> str:
     opened = result.get("pull_request")
     plain = {"summary": "Mended.", "next_step": "", "work": None, "pushed": True, "verified": True}
     run = {
@@ -31,8 +31,11 @@ def shown(**result: Any) -> str:
         "sandbox": None,
         "todo": [],
         "pull_request": opened,
+        "lineage": None,
+        "superseded_by": None,
         "links": {"self": "http://x/v1/runs/r1", "temporal_ui": "http://x/ui"},
         "result": {**plain, "pull_request": None, **result},
+        **(more or {}),
     }
     out = io.StringIO()
     Console(file=out, width=100).print(run_panel(run, []), soft_wrap=True)
@@ -46,3 +49,11 @@ def test_a_runs_pull_request_is_shown_with_its_address_and_notes() -> None:
     assert "Reviews: stranger" in told
     assert "https://github.com/team/app/pull/3" in told
     assert "PR " not in shown()
+
+
+def test_a_fork_says_where_it_comes_from_and_a_rewound_run_what_took_its_place() -> None:
+    fork = {"parent": "r0", "at": "turn/3", "turns": 3, "cost_usd": 0.5, "race": "x1", "replaces": False}
+    told = shown({"lineage": fork, "kept": True})
+    assert "forked from r0 at turn/3 (3 turns and $0.5000 before)" in told
+    assert "x1: kept" in told
+    assert "by r2" in shown({"superseded_by": "r2"})

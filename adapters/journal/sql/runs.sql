@@ -29,6 +29,7 @@ WITH r AS (
         AND (%(agent)s::text IS NULL OR agent = %(agent)s)
         AND (%(repository)s::text IS NULL OR repository = %(repository)s)
         AND (%(owner)s::text IS NULL OR owner = %(owner)s)
+        AND (%(parent)s::text IS NULL OR parent_run = %(parent)s)
         AND (%(labels)s::jsonb IS NULL OR labels @> %(labels)s::jsonb)
         AND (%(created_after)s::timestamptz IS NULL OR created_at > %(created_after)s)
         AND (%(created_before)s::timestamptz IS NULL OR created_at < %(created_before)s)

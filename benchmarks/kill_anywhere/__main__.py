@@ -21,7 +21,9 @@ from benchmarks.kill_anywhere.trial import Load, System, trial
 from benchmarks.kill_anywhere.world import World, world
 
 SYSTEMS = ("perdure", "plain", "single")
-DETAILS = ("by kind", "wrong", "undisturbed", "left", "kills", "system")
+DETAILS = (
+    *("by kind", "by boundary", "not reached", "wrong", "redone by kill", "undisturbed", "left", "kills", "system"),
+)
 
 
 async def measure(home: Path, given: argparse.Namespace) -> list[Figures]:
@@ -30,7 +32,7 @@ async def measure(home: Path, given: argparse.Namespace) -> list[Figures]:
     found: list[Figures] = []
     async with world(home) as outside:
         for name in given.systems.split(","):
-            load = Load(at_once=given.runs, patience=given.patience)
+            load = Load(at_once=given.runs, patience=given.patience, seed=given.seed, boundaries=given.boundaries)
             found.append(figures(await trial(make(name, home, outside), outside, injections, load, say)))
             say(f"{name}: {json.dumps(found[-1]['wrong'], indent=1)}")
     return found
@@ -77,6 +79,7 @@ def main() -> None:
     parser.add_argument("--patience", type=float, default=180.0, help="seconds that runs have after the last kill")
     parser.add_argument("--systems", default=",".join(SYSTEMS), help=f"of {', '.join(SYSTEMS)}")
     parser.add_argument("--only", action="append", choices=KINDS, help="this kind of kill; may be said again")
+    parser.add_argument("--boundaries", default="", metavar="PATTERN", help="of the named boundaries only these")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--keep", type=Path, help="an empty directory for the homes and logs, which stay")
     given = parser.parse_args()

@@ -8,6 +8,7 @@ import asyncio
 import json
 import os
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -62,15 +63,22 @@ class EndInput(Value):
 
 
 class PlainActivities:
-    def __init__(self, directory: Path, ledger: Path, model_url: str, forge_url: str, token: str) -> None:
+    """`reach` is told of the boundaries, by the names that Perdure's have."""
+
+    def __init__(
+        self, directory: Path, ledger: Path, model_url: str, forge_url: str, token: str, reach: Callable[[str], None]
+    ) -> None:
         self._directory, self._ledger, self._forge_url = directory, ledger, forge_url
+        self._reach = reach
         self._model = httpx2.AsyncClient(base_url=model_url, headers={"Authorization": "Bearer plain"}, timeout=20)
         self._forge = httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=20)
 
     @activity.defn
     async def ask(self, input: AskInput) -> Json:
         body = {"model": input.work, "messages": input.messages, "tools": TOOLS}
+        self._reach("model answer, before")
         answer = await self._model.post("/v1/chat/completions", json=body)
+        self._reach("model answer, after")
         said: Json = answer.raise_for_status().json()["choices"][0]["message"]
         self._note(input.run, "asked", "")
         return {"role": "assistant", "content": said.get("content"), "tool_calls": said.get("tool_calls")}
@@ -80,7 +88,9 @@ class PlainActivities:
         where = await self._place(input.run, input.repository)
         self._note(input.run, "begun", input.step)
         command = input.arguments.get("command") or f"cat {input.arguments.get('path')}"
+        self._reach("sandbox run, before")
         said = await _shell(where, str(command))
+        self._reach("sandbox run, after")
         self._note(input.run, "acted", input.step)
         return said
 
@@ -90,15 +100,19 @@ class PlainActivities:
         where = await self._place(input.run, input.repository)
         await _shell(where, "git add -A && (git diff --cached --quiet || git commit --quiet -m 'All is done.')", True)
         if input.push:
+            self._reach("repository push, before")
             await _shell(where, f"git push --quiet origin HEAD:refs/heads/{input.run}", True)
+            self._reach("repository push, after")
         self._note(input.run, "ended", "")
         return (await _shell(where, "git rev-parse HEAD^{tree}", True)).strip()
 
     @activity.defn
     async def open_pull_request(self, run: str) -> None:
         body = {"title": run, "head": run, "base": "main"}
+        self._reach("forge open, before")
         answer = await self._forge.post(self._forge_url, json=body)
         answer.raise_for_status()
+        self._reach("forge open, after")
         self._note(run, "opened", "")
 
     async def _place(self, run: str, repository: str) -> Path:

@@ -12,6 +12,7 @@ from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from benchmarks.kill_anywhere.baseline import QUEUE, PlainActivities, PlainAgent
+from benchmarks.kill_anywhere.boundaries import DIRECTORY, Boundaries
 
 READY = "the baseline's worker is ready"
 
@@ -27,6 +28,7 @@ async def main() -> None:
         given["SCRIPTED_BASE_URL"],
         given["FORGE_PULLS"],
         given["FORGE_TOKEN"],
+        Boundaries(Path(given[DIRECTORY])).reach,
     )
     restrictions = SandboxRestrictions.default.with_passthrough_modules("domain", "benchmarks", "httpx2", "pydantic")
     async with Worker(

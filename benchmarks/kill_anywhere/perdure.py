@@ -14,6 +14,7 @@ from adapters.embedded.postgres import EmbeddedPostgres
 from adapters.embedded.temporal import EmbeddedTemporal
 from adapters.journal.migrate import migrate
 from adapters.settings import DEFAULT_AGENT_UID
+from benchmarks.kill_anywhere.boundaries import DIRECTORY
 from benchmarks.kill_anywhere.kept import Kept, Program, inherited
 from benchmarks.kill_anywhere.trace import Trace
 from benchmarks.kill_anywhere.work import Work
@@ -27,13 +28,17 @@ Json = dict[str, Any]
 
 
 class Perdure:
+    """`reborn` are its workers for a sweep; else they are programs that start anew."""
+
     name = "Perdure"
 
-    def __init__(self, home: Path, world: World) -> None:
+    def __init__(self, home: Path, world: World, reborn: bool = False) -> None:
+        self._program = "reborn_worker" if reborn else "bounded_worker"
         self.home, self._world = home / "perdure", world
         self.worker_home = self.home / "worker-0"
         self.parts: dict[str, Kept] = {}
         self.traces: list[Trace] = []
+        self.boundaries = self.home / "boundaries"
         self._port = free_port()
         self._workers = 0
         self._environment: dict[str, str] = {}
@@ -44,6 +49,7 @@ class Perdure:
 
     async def start(self) -> None:
         self.home.mkdir(mode=0o711)
+        self.boundaries.mkdir()
         postgres, temporal = EmbeddedPostgres(self.home / "postgres"), EmbeddedTemporal(self.home / "temporal")
         self.parts = {"Postgres": Kept(postgres), "Temporal": Kept(temporal)}
         for kept in self.parts.values():
@@ -51,6 +57,7 @@ class Perdure:
         await migrate(postgres.dsn)
         self._environment = {
             **inherited(self.home),
+            DIRECTORY: str(self.boundaries),
             "PERDURE_HOME": str(self.home),
             "PERDURE_API_TOKEN": TOKEN,
             "PERDURE_AGENT_UID": str(DEFAULT_AGENT_UID),
@@ -81,7 +88,8 @@ class Perdure:
 
     def _worker(self) -> Kept:
         environment = {**self._environment, "PERDURE_WORKER_HOME": str(self.worker_home)}
-        return Kept(Program(["-m", "worker"], environment, self.home / "worker.log", WORKER_READY))
+        program = ["-m", f"benchmarks.kill_anywhere.{self._program}"]
+        return Kept(Program(program, environment, self.home / "worker.log", WORKER_READY))
 
     def other_worker(self) -> Kept:
         self._workers += 1
@@ -97,7 +105,8 @@ class Perdure:
         while not trace.run_id:
             with suppress(httpx2.TransportError):
                 headers = {"Idempotency-Key": name}
-                answer = await self._http.post("/v1/runs", json={**asked, **repository}, headers=headers)
+                spec = {**asked, **repository, **work.spec}
+                answer = await self._http.post("/v1/runs", json=spec, headers=headers)
                 assert answer.status_code in (200, 201) or answer.status_code >= 500, answer.text
                 trace.run_id = answer.json().get("id", "")
             if not trace.run_id:
@@ -135,7 +144,9 @@ class Perdure:
         trace.files = (run["result"] or {}).get("content_id") or ""
         trace.snapshot = (run["result"] or {}).get("snapshot_id") or ""
         of = {kind: [one for one in events if one["event"]["type"] == kind] for kind in KINDS}
-        trace.recorded = {turn: stamp(one["at"]) for turn, one in enumerate(of["turn_answered"])}
+        for phase in ("plan", "work"):
+            answered = [one for one in of["turn_answered"] if one["event"]["phase"] == phase]
+            trace.recorded |= {f"{phase}/{turn}": stamp(one["at"]) for turn, one in enumerate(answered)}
         trace.redone = [stamp(one["at"]) for one in of["tool_redone"]]
         trace.writes = len({one["event"]["call"] for one in of["tool_started"]})
         asked = [stamp(one["at"]) for one in of["approval_requested"]]
@@ -163,8 +174,14 @@ class Perdure:
                 self._seen[run["id"]] = run
             for trace in self.traces:
                 run = self._seen.get(trace.run_id)
-                if listed and run and run["status"] == "running":
-                    trace.unexplained = max(trace.unexplained, time.time() - stamp(run["updated_at"]))
+                if listed and run:
+                    self._judge(trace, run)
+
+    def _judge(self, trace: Trace, run: Json) -> None:
+        if run["status"] == "running":
+            trace.unexplained = max(trace.unexplained, time.time() - stamp(run["updated_at"]))
+        if run["status"] == "waiting" and not run["waiting_for"]:
+            trace.unreasoned = run["status"]
 
     async def _get(self, path: str) -> Json | None:
         """None where the API does not answer, or cannot."""

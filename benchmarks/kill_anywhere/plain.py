@@ -17,6 +17,7 @@ from temporalio.service import RPCError
 from adapters.embedded.temporal import EmbeddedTemporal
 from benchmarks.kill_anywhere.baseline import QUEUE, PlainAgent, PlainInput
 from benchmarks.kill_anywhere.baseline_worker import READY
+from benchmarks.kill_anywhere.boundaries import DIRECTORY
 from benchmarks.kill_anywhere.kept import Kept, Program, inherited
 from benchmarks.kill_anywhere.trace import Trace
 from benchmarks.kill_anywhere.work import Work
@@ -35,6 +36,7 @@ class Plain:
         self.worker_home = self.home / "work-0"
         self.parts: dict[str, Kept] = {}
         self.traces: list[Trace] = []
+        self.boundaries = self.home / "boundaries"
         self._ledger = self.home / "ledger.jsonl"
         self._address = ""
         self._workers = 0
@@ -43,6 +45,7 @@ class Plain:
 
     async def start(self) -> None:
         self.home.mkdir(mode=0o711)
+        self.boundaries.mkdir()
         temporal = EmbeddedTemporal(self.home / "temporal")
         self.parts["Temporal"] = Kept(temporal)
         await self.parts["Temporal"].start()
@@ -63,6 +66,7 @@ class Plain:
         forge = self._world.forge
         environment = {
             **inherited(self.home),
+            DIRECTORY: str(self.boundaries),
             "TEMPORAL_ADDRESS": self._address,
             "SCRIPTED_BASE_URL": self._world.model.base_url,
             "PLAIN_DIRECTORY": str(self.worker_home),

@@ -26,13 +26,15 @@ class Trace:
     """While it waited for a person."""
     redone: list[float] = field(default_factory=list)
     """When write calls were done again."""
-    asked: list[tuple[int, float]] = field(default_factory=list)
-    recorded: dict[int, float] = field(default_factory=dict)
-    """When the answer of which turn was recorded."""
+    asked: list[tuple[str, float]] = field(default_factory=list)
+    recorded: dict[str, float] = field(default_factory=dict)
+    """When the answer of which turn of which phase was recorded."""
     updates: int = 0
     pulls: int = 0
     unexplained: float = 0.0
     """The longest time that it was shown as running and nothing of it was recorded, in seconds."""
+    unreasoned: str = ""
+    """A state in which it was shown to wait, and nothing said for what."""
     why: str = ""
     """The last that is known of it, where it was lost."""
 

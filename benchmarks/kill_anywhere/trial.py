@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from benchmarks.kill_anywhere.aim import targets
 from benchmarks.kill_anywhere.kills import Injected, Injection, Injector, Stage
 from benchmarks.kill_anywhere.trace import Trace
 from benchmarks.kill_anywhere.work import WORKS, Work
@@ -19,6 +21,8 @@ DECIDES_AFTER_SECONDS = 6.0
 STUCK_SECONDS = 120.0
 """A run that has not ended by then has another started beside it."""
 SETTLING_SECONDS = 1.0
+OLD_SECONDS = 90.0
+"""No command of ours takes so long, hung or not: what is older has been left behind."""
 QUIET_SECONDS = 300.0
 Say = Callable[[str], None]
 
@@ -39,8 +43,6 @@ class System(Stage, Protocol):
 
     async def stop(self) -> None: ...
 
-    async def submit(self, work: Work, name: str) -> Trace: ...
-
     def is_over(self, trace: Trace) -> bool: ...
 
     async def complete(self) -> list[Trace]: ...
@@ -56,6 +58,9 @@ class Outcome:
     injected: list[Injected]
     seconds: float
     orphans: list[str] = field(default_factory=list)
+    boundaries: list[str] = field(default_factory=list)
+    """All that undisturbed runs pass."""
+    missed: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -65,39 +70,54 @@ class Load:
     works: Sequence[Work] = WORKS
     at_once: int = 4
     patience: float = 180.0
+    seed: int = 1
+    boundaries: str = ""
+    """A pattern: only these of the named boundaries."""
 
 
 async def trial(system: System, world: World, injections: Sequence[Injection], load: Load, say: Say) -> Outcome:
     began = time.monotonic()
     await system.start()
     person = asyncio.create_task(_decide(system))
+    left: dict[int, str] = {}
     try:
-        quiet = [await system.submit(work, f"quiet-{system.name.split()[0]}-{work.name}") for work in load.works]
-        await _until_over(system, quiet, QUIET_SECONDS)
-        assert all(system.is_over(trace) for trace in quiet), "the undisturbed runs did not end"
-        injector = Injector(system, world)
+        quiet = await _undisturbed(system, load)
+        passed = targets(system.boundaries, {trace.run_id: trace.work for trace in quiet})
+        found = [one for one in passed if re.search(load.boundaries, one.name)]
+        injector = Injector(system, world, found, load.seed)
         submitting = asyncio.create_task(_submit(system, load))
         for number, one in enumerate(injections, 1):
-            await injector.inject(one)
-            say(f"{system.name}: {number} of {len(injections)}, {one.kind}")
+            told = await injector.inject(one)
+            left |= orphans(system.home, OLD_SECONDS)
+            say(f"{system.name}: seed {load.seed}, injection {number} of {len(injections)}, {told}")
         submitting.cancel()
         await asyncio.gather(submitting, return_exceptions=True)
-        traces = await _all(system, load.patience)
+        await _until_over(system, system.traces, load.patience)
+        traces = [trace for trace in await system.complete() if trace not in quiet]
     finally:
         person.cancel()
         await asyncio.gather(person, return_exceptions=True)
         await asyncio.sleep(SETTLING_SECONDS)
-        left = orphans(system.home)
+        left |= orphans(system.home)
         end(left)
         await system.stop()
-    ideal = {trace.work.name: trace for trace in quiet}
-    rest = [trace for trace in traces if trace not in quiet]
-    return Outcome(system.name, ideal, rest, injector.done, time.monotonic() - began, list(left.values()))
+    return Outcome(
+        name=system.name,
+        ideal={trace.work.name: trace for trace in quiet},
+        traces=traces,
+        injected=injector.done,
+        seconds=time.monotonic() - began,
+        orphans=list(left.values()),
+        boundaries=[target.name for target in found],
+        missed=injector.missed,
+    )
 
 
-async def _all(system: System, patience: float) -> list[Trace]:
-    await _until_over(system, system.traces, patience)
-    return await system.complete()
+async def _undisturbed(system: System, load: Load) -> list[Trace]:
+    quiet = [await system.submit(work, f"quiet-{system.name.split()[0]}-{work.name}") for work in load.works]
+    await _until_over(system, quiet, QUIET_SECONDS)
+    assert all(system.is_over(trace) for trace in quiet), "the undisturbed runs did not end"
+    return quiet
 
 
 async def _until_over(system: System, traces: Sequence[Trace], patience: float) -> None:

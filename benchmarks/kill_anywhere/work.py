@@ -14,24 +14,26 @@ WRITES = (
 )
 FILES: dict[str, str | bytes] = {"adder.py": "def add(a, b):\n    return a - b\n", "README.md": "An adder.\n"}
 LATENCY_MS = 60
+PLAN = {"name": "propose_plan", "arguments": {"summary": "Mend it", "steps": [{"title": "Mend"}]}}
 
 
 @dataclass(frozen=True)
 class Work:
-    """`turns` are those before the end; `asks` is what waits for a person."""
+    """`turns` are those before the end."""
 
     name: str
     turns: tuple[dict[str, Any], ...]
     repository: bool = False
     publish: str = "none"
-    asks: bool = False
     spec: dict[str, Any] = field(default_factory=dict)
+    """What else is asked of Perdure; a plain agent has no such thing."""
 
     @property
     def script(self) -> str:
         ending = {"calls": [{"name": "finish", "arguments": {"summary": "All is done."}}]}
         turns = [*self.turns, {"repeat": {"turns": 20}, **ending}]
-        conversations = [{"when": {"tool": "bash"}, "turns": turns}]
+        planning = {"when": {"tool": "propose_plan"}, "turns": [{"repeat": {"turns": 5}, "calls": [PLAN]}]}
+        conversations = [planning, {"when": {"tool": "bash"}, "turns": turns}]
         return json.dumps({"conversations": conversations, "latency_ms": LATENCY_MS, "piece_characters": 100_000})
 
 
@@ -47,10 +49,25 @@ MAKES = bash("for i in 1 2 3 4; do seq $i 200 > part-$i; done")
 READS = (reads("part-1", "part-2", "part-3", "part-4"), bash("cat part-1 part-2 | wc -l >> sums.txt"))
 MENDS = bash("sed -i 's/a - b/a + b/' adder.py; echo mended >> log.txt")
 SHORT = Work("short", (bash(WRITES, 3),))
-LONG = Work("long", (bash(WRITES, 30),))
+LONG = Work("long", (bash(WRITES, 60),))
 READING = Work("reads", (MAKES, *READS, *READS, *READS))
 PUSHING = Work("push", (bash(WRITES, 2), MENDS, bash(WRITES)), repository=True, publish="branch")
 PULLING = Work("pull", (MENDS, bash(WRITES, 3)), repository=True, publish="pull_request")
 # Its words are what the default policy asks about; nothing is pushed.
-ASKING = Work("approval", (bash(WRITES), bash("echo 'git push' >> log.txt"), bash(WRITES)), asks=True)
-WORKS = (LONG, SHORT, PUSHING, READING, PULLING, ASKING)
+ASKING = Work("approval", (bash(WRITES), bash("echo 'git push' >> log.txt"), bash(WRITES)))
+PHASES = Work(
+    "phases",
+    (MENDS, bash(WRITES)),
+    repository=True,
+    publish="branch",
+    spec={"plan": True, "plan_approval": True, "verify": ["test -s log.txt", "grep -q 'a + b' adder.py"]},
+)
+EVERYTHING = Work(
+    "everything",
+    (MAKES, reads("part-1", "part-2"), MENDS, bash("echo 'git push' >> log.txt")),
+    repository=True,
+    publish="pull_request",
+    spec={"plan": True, "plan_approval": True, "verify": ["test -s log.txt"]},
+)
+"""Passes all boundaries in one run."""
+WORKS = (LONG, SHORT, PUSHING, READING, PULLING, ASKING, PHASES)

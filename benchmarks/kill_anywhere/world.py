@@ -13,7 +13,7 @@ from typing_extensions import override
 from adapters.models.scripted import ScriptedServer
 from adapters.models.scripted.counts import Counter
 from adapters.models.scripted.question import Question
-from benchmarks.kill_anywhere.work import FILES, MARK, WORKS
+from benchmarks.kill_anywhere.work import EVERYTHING, FILES, MARK, WORKS
 from tests.fixtures.forges.state import TOKEN, ForgedRepository
 from tests.fixtures.git_server import git
 from tests.fixtures.github import ForgeServer, forge_server
@@ -26,12 +26,13 @@ class TimedCounter(Counter):
 
     def __init__(self) -> None:
         super().__init__()
-        self.times: list[tuple[str, int, float]] = []
+        self.times: list[tuple[str, str, float]] = []
 
     @override
     def asked(self, question: Question) -> None:
         super().asked(question)
-        self.times.append((question.first_user, question.turn, time.time()))
+        phase = "plan" if "propose_plan" in question.tools else "work"
+        self.times.append((question.first_user, f"{phase}/{question.turn}", time.time()))
 
 
 @dataclass
@@ -46,8 +47,8 @@ class World:
     def url(self) -> str:
         return self.forge.url(REPOSITORY)
 
-    def asked(self, name: str) -> list[tuple[int, float]]:
-        """When the model was asked for which turn of this run."""
+    def asked(self, name: str) -> list[tuple[str, float]]:
+        """When the model was asked for which turn of which phase of this run."""
         return [(turn, at) for task, turn, at in self.counter.times if name in task.split()]
 
     def updates(self, branch: str) -> int:
@@ -69,24 +70,26 @@ async def world(home: Path) -> AsyncGenerator[World]:
         git(repository.path, "config", "core.logAllRefUpdates", "always")
         model, counter = ScriptedServer(), TimedCounter()
         model.app.counter = counter
-        for work in WORKS:
+        for work in (*WORKS, EVERYTHING):
             model.add(work.name, work.script)
         await model.start()
         yield World(model, counter, forge, repository)
         await model.stop()
 
 
-def orphans(home: Path) -> dict[int, str]:
+def orphans(home: Path, older_than_seconds: float = 0.0) -> dict[int, str]:
     """Commands of runs that still live: what a command left behind, and whatever has the home in its arguments."""
+    born_before = time.time() - older_than_seconds
     found: dict[int, str] = {}
     for path in Path("/proc").glob("[0-9]*"):
         try:
             arguments = (path / "cmdline").read_bytes().split(b"\0")
+            is_old = path.stat().st_ctime <= born_before
         except OSError:
             continue
         words = [word.decode(errors="replace") for word in arguments]
         sandboxed = "bwrap" in words[0] and any(str(home) in word for word in words)
-        if MARK in words or sandboxed:
+        if is_old and (MARK in words or sandboxed):
             found[int(path.name)] = " ".join(words)[:160]
     return found
 

@@ -23,6 +23,7 @@ from activities.event import EventActivities
 from activities.host import Host
 from activities.model import ModelActivities
 from activities.pull_request import PullRequestActivities
+from activities.race import RaceActivities
 from activities.repository import RepositoryActivities
 from activities.tool import ToolActivities
 from activities.workspace import WorkspaceActivities
@@ -118,6 +119,7 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
         publishing = RepositoryActivities(host, PackSnapshots(blobs))
         shared = (
             EventActivities(journal, PackSnapshots(blobs)),
+            RaceActivities(journal),
             ApprovalActivities(journal, dossiers, mask),
             PullRequestActivities(journal, dossiers, forges, mask, settings.public_url),
             ModelActivities(journal, dossiers, models, FilePrompts(), SystemClock(), mask),

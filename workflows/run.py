@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.journal import record
     from workflows.options import RECORD
     from workflows.phases import Phases
+    from workflows.race import lost, take_place
     from workflows.workspace import Seat, give_back, open_workspace
 
 
@@ -59,6 +60,9 @@ class RunWorkflow(Phases):
 
     async def _from_task_to_branch(self) -> Ending:
         await record(self.run_id, ("started", RunStarted()))
+        await take_place(self.given)
+        if (ending := await lost(self.given)) is not None:
+            return ending
         await self.enter("open")
         workspace = await open_workspace(self.run_id, self.given.agent)
         self.seat = Seat(self.run_id, self.given.agent, workspace, "run", self.given.pace)
@@ -76,7 +80,7 @@ class RunWorkflow(Phases):
             passed = await self.verify(self.seat, rounds)
             await self.attendance.caught_up()
             if passed and not self.messages:
-                return await self.publish(self.seat)
+                return await lost(self.given, claims=True) or await self.publish(self.seat)
             failed = () if passed else (Note(kind="verify_failed", round=rounds),)
             failures += not passed
         raise ApplicationError(

@@ -194,3 +194,94 @@ async def test_a_fork_needs_neither_the_parents_worker_nor_its_disk_nor_the_orig
     assert done["result"]["content_id"] == run["result"]["content_id"]
     described = await temporal_client.get_workflow_handle(f"run/{made['id']}").describe()
     assert {one.key.name: one.value for one in described.typed_search_attributes}["ParentRun"] == run["id"]
+
+
+async def test_a_rewound_run_is_cancelled_and_another_one_goes_on_in_its_place(stack: Stack) -> None:
+    slow = STEPS.replace("echo $SEEN >> log.txt; ls -d /tmp/kept", "sleep 300")
+    stack.scripted.add("slow", slow)
+    stack.scripted.add("steps", STEPS)
+    url = stack.repository("rewound", BROKEN)
+    asked = {"task": "Mend add", "repository": {"url": url}, "verify": [CHECK]}
+    run_id = await stack.submit(**asked, model="scripted:slow")
+    await stack.until_event(run_id, "turn/3/call/1/started/1", seconds=SECONDS)
+    refused = await stack.http.post(f"/v1/runs/{run_id}/rewind", json={"at": "turn/3/call/1"})
+    assert refused.status_code == 409
+    body = {"at": "turn/3/call/0", "message": "Do it otherwise.", "model": "scripted:steps"}
+    answer = await stack.http.post(f"/v1/runs/{run_id}/rewind", json=body)
+    assert answer.status_code == 202, answer.text
+    (made,) = answer.json()["runs"]
+    old = await stack.until(run_id, "cancelled", seconds=SECONDS)
+    assert old["superseded_by"] == made["id"]
+    assert made["id"] in old["result"]["summary"]
+    done = await stack.until(made["id"], "completed", seconds=SECONDS)
+    assert (done["lineage"]["replaces"], done["turn"]) == (True, TURNS)
+    branches = git(stack.remote.root / "rewound.git", "branch", "--list", "perdure/*").split()
+    assert branches == [done["result"]["work"]["branch"]]
+
+
+RACE = """
+about: Mends add or fails to, sooner or later, as a message says.
+conversations:
+  - when: {tool: bash}
+    turns:
+      - calls:
+          - {name: bash, arguments: {command: "echo begun >> log.txt"}}
+      - choose:
+          - matches: "way: sleep"
+            calls:
+              - {name: bash, arguments: {command: "sleep 300"}}
+          - matches: "way: wrong"
+            calls:
+              - {name: bash, arguments: {command: "echo '# no' >> adder.py"}}
+        calls:
+          - {name: bash, arguments: {command: "sed -i s/-/+/ adder.py"}}
+      - calls:
+          - {name: finish, arguments: {summary: Done so.}}
+      - calls:
+          - {name: finish, arguments: {summary: Done so.}}
+      - calls:
+          - {name: bash, arguments: {command: "sleep 300"}}
+"""
+
+
+async def test_of_four_forks_the_first_whose_checks_pass_is_kept_and_alone_publishes(stack: Stack) -> None:
+    stack.scripted.add("race", RACE)
+    url = stack.repository("race", BROKEN)
+    asked = {"task": "Mend add", "repository": {"url": url}, "model": "scripted:race", "plan": False}
+    run_id = await stack.submit(**asked, verify=[CHECK])
+    await stack.until(run_id, "completed", seconds=SECONDS)
+    ways = ("sleep", "wrong", "sleep", "right")
+    body = {"at": "turn/1", "keep": "first_verified", "variants": [{"message": f"way: {way}"} for way in ways]}
+    answer = await stack.http.post(f"/v1/runs/{run_id}/fork", json=body)
+    assert answer.status_code == 202, answer.text
+    runs = answer.json()["runs"]
+    kept = await stack.until(runs[3]["id"], "completed", seconds=SECONDS)
+    assert (kept["kept"], kept["result"]["pushed"], kept["result"]["verified"]) == (True, True, True)
+    for one in runs[:3]:
+        beaten = await stack.until(one["id"], "cancelled", seconds=SECONDS)
+        assert beaten["kept"] is False
+        assert kept["id"] in beaten["result"]["summary"]
+        assert not beaten["result"]["pushed"]
+    branches = git(stack.remote.root / "race.git", "branch", "--list", "perdure/*").split()
+    parents = (await stack.get(f"/v1/runs/{run_id}"))["result"]["work"]["branch"]
+    assert sorted(branches) == sorted([parents, kept["result"]["work"]["branch"]])
+    accounts = [one["event"] for one in await stack.events(kept["id"], "race_won")]
+    assert accounts == [{"type": "race_won", "race": answer.json()["race"]}]
+
+
+async def test_a_race_is_decided_once_though_the_worker_dies_in_it(stack: Stack) -> None:
+    stack.scripted.add("race", RACE)
+    url = stack.repository("killed", BROKEN)
+    asked = {"task": "Mend add", "repository": {"url": url}, "model": "scripted:race", "plan": False}
+    run_id = await stack.submit(**asked, verify=[f"sleep 1; {CHECK}"])
+    await stack.until(run_id, "completed", seconds=SECONDS)
+    stack.remote.pushes = 0
+    body = {"at": "turn/1", "keep": "first_verified", "count": 3, "message": "way: right"}
+    runs = (await stack.http.post(f"/v1/runs/{run_id}/fork", json=body)).json()["runs"]
+    await stack.until_event(runs[0]["id"], "verify/1/call/0/started/1", seconds=SECONDS)
+    await stack.worker.kill()
+    await stack.worker.start()
+    ended = [await stack.until(one["id"], "completed", "cancelled", seconds=SECONDS) for one in runs]
+    assert sorted(one["status"] for one in ended) == ["cancelled", "cancelled", "completed"]
+    assert [one["kept"] for one in ended].count(True) == 1
+    assert stack.remote.pushes == 1

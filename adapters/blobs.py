@@ -1,10 +1,13 @@
 """Content by its hash in a directory, S3, Google Cloud Storage, Azure or memory, by obstore."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
-from collections.abc import AsyncGenerator
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig, S3Config
 
 CHUNK_BYTES = 4 * 1024**2
+CONDEMNED = "condemned"
+ADDRESS = re.compile(r"[0-9a-f]{2}/([0-9a-f]{64})")
 FULL_DISK = ("os error 28)", "os error 122)")
 """ENOSPC and EDQUOT, as obstore words them."""
 UNAVAILABLE = (
@@ -68,7 +73,7 @@ class ObjectBlobs:
         async with _border(str(path), writing=True):
             address = await asyncio.to_thread(hash_file, path)
             # A local copy may be torn by a power cut; a remote one is whole or not there.
-            if self._directory is None and await self.has(address):
+            if self._directory is None and await self.keeps(address):
                 return address
             await obstore.put_async(self._store, key_of(address), path, chunk_size=CHUNK_BYTES, max_concurrency=4)
             await self._settle(address)
@@ -97,9 +102,44 @@ class ObjectBlobs:
                 part.unlink(missing_ok=True)
 
     async def has(self, address: str) -> bool:
-        try:
+        return await self._is_there(key_of(address))
+
+    async def keeps(self, address: str) -> bool:
+        return await self.has(address) and not await self._is_there(condemned_key(address))
+
+    async def listed(self) -> AsyncIterator[tuple[str, datetime]]:
+        async with _border("list"):
+            async for found in obstore.list(self._store):
+                for one in found:
+                    if match := ADDRESS.fullmatch(one["path"]):
+                        yield str(match[1]), one["last_modified"]
+
+    async def condemned(self) -> Mapping[str, datetime]:
+        async with _border(CONDEMNED):
+            pages = [page async for page in obstore.list(self._store, CONDEMNED)]
+        return {one["path"].rpartition("/")[2]: one["last_modified"] for page in pages for one in page}
+
+    async def condemn(self, address: str) -> None:
+        async with _border(address, writing=True):
+            await obstore.put_async(self._store, condemned_key(address), b"")
+
+    async def spare(self, address: str) -> None:
+        with contextlib.suppress(NotFound):
             async with _border(address):
-                await obstore.head_async(self._store, key_of(address))
+                await obstore.delete_async(self._store, condemned_key(address))
+
+    async def remove(self, address: str, last_put: datetime) -> bool:
+        with contextlib.suppress(NotFound):
+            async with _border(address):
+                if (await obstore.head_async(self._store, key_of(address)))["last_modified"] >= last_put:
+                    return False
+                await obstore.delete_async(self._store, key_of(address))
+        return True
+
+    async def _is_there(self, key: str) -> bool:
+        try:
+            async with _border(key):
+                await obstore.head_async(self._store, key)
         except NotFound:
             return False
         return True
@@ -124,6 +164,10 @@ class ObjectBlobs:
 
 def key_of(address: str) -> str:
     return f"{address[:2]}/{address}"
+
+
+def condemned_key(address: str) -> str:
+    return f"{CONDEMNED}/{address}"
 
 
 def hash_file(path: Path) -> str:

@@ -86,6 +86,8 @@ class Settings(Value):
     """Whether approvals may be decided by a bare Temporal signal."""
     release_after_seconds: float = Field(default=60.0, gt=0)
     """A wait for a person that lasts longer holds neither sandbox nor workspace."""
+    retention_days: float | None = None
+    """How long ended runs are kept; None: until somebody deletes them."""
     model_environment: dict[str, str] = {}
     """Keys and base URLs of providers; never logged, never passed on."""
     secrets: tuple[str, ...] = ()
@@ -151,6 +153,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         public_url=env.get("PERDURE_PUBLIC_URL") or "http://127.0.0.1:8080",
         signal_decisions=env.get("PERDURE_SIGNAL_DECISIONS", "on") != "off",
         release_after_seconds=float(env.get("PERDURE_RELEASE_AFTER_SECONDS") or 60),
+        retention_days=_days(env.get("PERDURE_RETENTION_DAYS")),
         model_environment={name: env[name] for name in PROVIDER_VARIABLES if env.get(name)},
         secrets=tuple(_secrets(env)),
     )
@@ -191,6 +194,18 @@ def host_name() -> str:
 
 def _paths(value: str | None) -> tuple[str, ...]:
     return tuple(part for part in (value or "").split(":") if part)
+
+
+def _days(value: str | None) -> float | None:
+    if not value or value == "off":
+        return None
+    try:
+        days = float(value)
+    except ValueError:
+        days = 0.0
+    if not 0 < days < 1e6:
+        raise InvalidRequest(f"PERDURE_RETENTION_DAYS is {value}", "Set it to a number of days above 0, or to off.")
+    return days
 
 
 def _words(value: str | None) -> tuple[str, ...]:

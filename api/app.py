@@ -15,11 +15,13 @@ from api.auth import Door
 from api.joined import joined_parts
 from api.metrics import Measured, Metrics
 from api.parts import PartsFactory
+from api.retention import Retention
 from api.routes import (
     agents,
     approvals,
     commands,
     conversation,
+    deletion,
     diff,
     events,
     files,
@@ -40,6 +42,7 @@ NOUNS = (
     runs,
     commands,
     forks,
+    deletion,
     events,
     approvals,
     conversation,
@@ -106,14 +109,14 @@ def _lifespan(parts_factory: PartsFactory) -> Callable[[FastAPI], AbstractAsyncC
         app.state.stopping = asyncio.Event()
         async with parts_factory() as parts:
             app.state.parts = parts
-            sweeping = asyncio.create_task(Sweeper(parts).run())
+            sweeping = [asyncio.create_task(one.run()) for one in (Sweeper(parts), Retention(parts))]
             try:
                 with set_on_stop(app.state.stopping):
                     yield
             finally:
-                sweeping.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await sweeping
+                for task in sweeping:
+                    task.cancel()
+                await asyncio.gather(*sweeping, return_exceptions=True)
 
     return lifespan
 

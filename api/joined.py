@@ -69,4 +69,5 @@ def api_settings(settings: Settings) -> ApiSettings:
         allowed_hosts=settings.allowed_hosts,
         signal_decisions=settings.signal_decisions,
         pace=Pace(release_after_seconds=settings.release_after_seconds),
+        retention_days=settings.retention_days,
     )

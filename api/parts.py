@@ -56,6 +56,9 @@ class ApiSettings:
     """Whether a bare Temporal signal may decide approvals."""
     pace: Pace = field(default_factory=Pace)
     sweep_seconds: float = 2.0
+    retention_days: float | None = None
+    """How long ended runs are kept; None: until somebody deletes them."""
+    retention_sweep_seconds: float = 3600.0
     keep_alive_seconds: float = 15.0
 
 

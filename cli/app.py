@@ -8,6 +8,7 @@ import typer
 
 from cli.access import Given
 from cli.approvals import approve, reject
+from cli.delete import delete
 from cli.demo import demo
 from cli.doctor import doctor
 from cli.fork import fork, rewind
@@ -52,6 +53,7 @@ for command in (
     fork,
     rewind,
     apply,
+    delete,
     doctor,
     demo,
 ):

@@ -70,6 +70,9 @@ class ApiClient:
     def post(self, path: str, body: Json | None = None) -> Json:
         return _object(self._send("POST", path, json=body))
 
+    def delete(self, path: str) -> None:
+        self._send("DELETE", path)
+
     def start_run(self, body: Json) -> Json:
         return self.start("/v1/runs", body)
 

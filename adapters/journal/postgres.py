@@ -6,6 +6,7 @@ from datetime import date
 from adapters.journal.approvals import ApprovalTable
 from adapters.journal.bodies import Bodies
 from adapters.journal.connections import Connections, Pool, open_pool
+from adapters.journal.deletions import DeletionTable
 from adapters.journal.events import EventTable
 from adapters.journal.follow import Following
 from adapters.journal.forks import ForkTable
@@ -46,6 +47,7 @@ class PostgresJournal:
         self._workspaces = WorkspaceTable(self._connections)
         self._approvals = ApprovalTable(self._connections, bodies)
         self._setups = SetupTable(self._connections, bodies)
+        self._deletions = DeletionTable(self._connections)
         self._tokens = TokenTable(self._connections)
         self._following = Following(self._connections, self._events, self._listener)
 
@@ -149,6 +151,21 @@ class PostgresJournal:
 
     async def check(self) -> None:
         await self._connections.rows(statements("live")["check"], {})
+
+    async def delete(self, run_id: str, by: str) -> None:
+        await self._deletions.delete(run_id, by)
+
+    async def expired(self, older_than_seconds: float, limit: int) -> Sequence[str]:
+        return await self._deletions.expired(older_than_seconds, limit)
+
+    def references(self) -> AsyncIterator[tuple[str, bool]]:
+        return self._deletions.references()
+
+    async def uncollected(self) -> int:
+        return await self._deletions.uncollected()
+
+    async def collected(self, older_than_seconds: float) -> None:
+        await self._deletions.collected(older_than_seconds)
 
     async def add_token(self, token: str, owner: str, role: str, name: str) -> None:
         """Adding it again changes owner and role."""

@@ -145,7 +145,7 @@ class Mirrors:
 
     async def _store_pack(self, mirror: Path, commit: str) -> str:
         noted = mirror / "packs" / commit
-        if noted.exists() and await self._blobs.has(address := noted.read_text().strip()):
+        if noted.exists() and await self._blobs.keeps(address := noted.read_text().strip()):
             return address
         with tempfile.NamedTemporaryFile(dir=self.root, prefix="pack-") as file:
             arguments = ["pack-objects", "--revs", "--stdout", "--quiet", "--delta-base-offset"]

@@ -149,6 +149,20 @@ def decode_header(start: bytes, address: str) -> PackIndex:
     return PackIndex(address=address, body=body, header=with_address(header, address))
 
 
+def addresses_in(start: bytes, address: str) -> frozenset[str]:
+    """The packs that a pack needs: its parent, and where the contents that it names lie."""
+    body = header_length(start, address)
+    try:
+        with zstandard.ZstdDecompressor().stream_reader(start[START.size : body]) as stream:
+            header = json.loads(stream.read())
+        manifests = [header[name] or {} for name in ("delta", "before", "whole", "whole_before")]
+        found = {entry.get("pack") for manifest in manifests for entry in manifest.values() if entry}
+        found.add((header["parent"] or {}).get("pack"))
+    except (zstandard.ZstdError, ValueError, KeyError, AttributeError) as error:
+        raise damaged(address) from error
+    return frozenset(str(pack) for pack in found if pack)
+
+
 def with_address(header: PackHeader, address: str) -> PackHeader:
     manifests = {
         "delta": header.delta,

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import IO
 
 from adapters.workspaces.packs import (
+    MAGIC,
     PackHeader,
     PackIndex,
+    addresses_in,
     damaged,
     decode_header,
     header_length,
@@ -120,14 +122,24 @@ class PackSnapshots:
         if (known := self._packs.get(address)) is not None:
             self._packs.move_to_end(address)
             return known
-        start = await self._blobs.get_range(address, 0, FIRST_READ_BYTES)
-        length = header_length(start, address)
-        if length > len(start):
-            if len(start) < FIRST_READ_BYTES:
-                raise damaged(address)
-            start += await self._blobs.get_range(address, len(start), length - len(start))
+        start = await self._start(address, await self._blobs.get_range(address, 0, FIRST_READ_BYTES))
         index = await asyncio.to_thread(decode_header, start, address)
         return self._keep(index)
+
+    async def references(self, address: str) -> frozenset[str]:
+        first = await self._blobs.get_range(address, 0, FIRST_READ_BYTES)
+        if not first.startswith(MAGIC):
+            return frozenset()
+        return await asyncio.to_thread(addresses_in, await self._start(address, first), address)
+
+    async def _start(self, address: str, start: bytes) -> bytes:
+        """All before the first frame; `start` is what was read of it."""
+        length = header_length(start, address)
+        if length <= len(start):
+            return start
+        if len(start) < FIRST_READ_BYTES:
+            raise damaged(address)
+        return start + await self._blobs.get_range(address, len(start), length - len(start))
 
     async def content(self, entry: FileEntry) -> bytes:
         index = await self.pack(entry.pack)

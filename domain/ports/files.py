@@ -1,7 +1,8 @@
 """Where content, workspaces and snapshots are kept."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -23,6 +24,28 @@ class Blobs(Protocol):
     async def get_file(self, address: str, path: Path) -> None: ...
 
     async def has(self, address: str) -> bool: ...
+
+    async def keeps(self, address: str) -> bool:
+        """Whether it is there and stays: what is about to be collected must be put again by whoever wants it."""
+        ...
+
+    def listed(self) -> AsyncIterator[tuple[str, datetime]]:
+        """All addresses, each with the time at which it was last put."""
+        ...
+
+    async def condemned(self) -> Mapping[str, datetime]:
+        """Addresses that nothing referred to, and since when that is known."""
+        ...
+
+    async def condemn(self, address: str) -> None: ...
+
+    async def spare(self, address: str) -> None:
+        """Takes back that it is condemned."""
+        ...
+
+    async def remove(self, address: str, last_put: datetime) -> bool:
+        """Unless it was put again since `last_put`."""
+        ...
 
 
 class Workspaces(Protocol):
@@ -73,6 +96,10 @@ class Snapshots(Protocol):
 
     async def read(self, ref: SnapshotRef, path: str) -> bytes | None:
         """A file that was changed since the base; None where the manifest does not name it."""
+        ...
+
+    async def references(self, address: str) -> frozenset[str]:
+        """What a blob needs in order to be read as a snapshot; nothing where it is none."""
         ...
 
     async def changes(self, ref: SnapshotRef) -> Sequence[FileChange]:

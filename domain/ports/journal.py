@@ -156,6 +156,26 @@ class Journal(Accounts, Protocol):
         """`status` is "pending", "decided" or None for all."""
         ...
 
+    async def delete(self, run_id: str, by: str) -> None:
+        """Removes all that is recorded of a run. Raises NotFound, and Conflict where the run has not ended."""
+        ...
+
+    async def expired(self, older_than_seconds: float, limit: int) -> Sequence[str]:
+        """Runs that ended so long ago, the longest gone first."""
+        ...
+
+    def references(self) -> AsyncIterator[tuple[str, bool]]:
+        """Every address in the blob store that a run's record names, and whether it is the body of an event."""
+        ...
+
+    async def uncollected(self) -> int:
+        """How many runs were deleted whose contents may still lie in the blob store."""
+        ...
+
+    async def collected(self, older_than_seconds: float) -> None:
+        """Nothing is left of the runs that were deleted so long ago."""
+        ...
+
     async def send_live(self, delta: LiveDelta) -> None:
         """To whoever follows just now; never stored."""
         ...

@@ -120,10 +120,9 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Reads the variables that `.env.example` lists."""
     env = os.environ if environment is None else environment
     home = default_home(env)
-    worker_home = Path(env.get("PERDURE_WORKER_HOME") or home / "worker").absolute()
     return Settings(
         home=home,
-        worker_home=worker_home,
+        worker_home=Path(env.get("PERDURE_WORKER_HOME") or home / "worker").absolute(),
         database_url=env.get("DATABASE_URL") or None,
         blobs_url=env.get("PERDURE_BLOBS_URL") or f"file://{home / 'blobs'}",
         namespace=env.get("TEMPORAL_NAMESPACE") or "default",

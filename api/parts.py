@@ -1,6 +1,6 @@
 """What the API is joined from; tests join the same parts with others."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol, cast
@@ -32,7 +32,11 @@ class RunControl(Protocol):
     async def check(self) -> None: ...
 
     async def workers(self) -> Sequence[str]:
-        """Identities of the workers that served the task queue within the last 90 seconds."""
+        """Identities of the workers that served the task queue within the last 90 seconds, in a version that serves."""
+        ...
+
+    async def hindrances(self) -> Mapping[str, str]:
+        """Why runs cannot go on although a worker is up, by run."""
         ...
 
 

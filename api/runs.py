@@ -1,11 +1,11 @@
 """Runs as Temporal knows them: how one is started, and how it is told something."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from temporalio.api.enums.v1 import TaskQueueType
-from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.enums.v1 import TaskQueueType, WorkerVersioningMode
+from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import (
     Client,
@@ -25,6 +25,7 @@ from temporalio.common import (
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from api.hindrances import Hindrances
 from api.parts import Word
 from domain.approval import DecideApproval
 from domain.errors import CallerError, Conflict, InvalidRequest, NotFound, WorldError
@@ -66,6 +67,7 @@ class TemporalRuns:
         self._connecting = asyncio.Lock()
         self._task_queue = task_queue
         self._signal_decisions = signal_decisions
+        self._hindrances = Hindrances(self._client, task_queue)
 
     @classmethod
     def over(cls, client: Client, task_queue: str, signal_decisions: bool = True) -> "TemporalRuns":
@@ -137,7 +139,18 @@ class TemporalRuns:
             raise unreachable(error) from error
         # Temporal keeps the dead on its list for five minutes; the living ask again within a minute.
         since = datetime.now(UTC) - HEARD_WITHIN
-        return [one.identity for one in answer.pollers if one.last_access_time.ToDatetime(UTC) > since]
+        routes = answer.versioning_info
+        ramping = routes.ramping_deployment_version.build_id
+        # Empty where workers have no versions.
+        serving = {routes.current_deployment_version.build_id, *([ramping] if ramping else ())}
+        return [
+            one.identity
+            for one in answer.pollers
+            if one.last_access_time.ToDatetime(UTC) > since and version_of(one) in serving
+        ]
+
+    async def hindrances(self) -> Mapping[str, str]:
+        return await self._hindrances.known()
 
     async def _leave(self, handle: WorkflowHandle[object, object], name: str, word: Word) -> None:
         """Nobody answers: the word waits as the signal of the same name."""
@@ -172,6 +185,13 @@ class TemporalRuns:
             return await asyncio.wait_for(self._connect(), CALL_WITHIN.total_seconds())
         except (TimeoutError, RuntimeError, RPCError) as error:
             raise unreachable(error) from error
+
+
+def version_of(poller: PollerInfo) -> str:
+    """Its build id, where its worker has a version."""
+    options = poller.deployment_options
+    versioned = options.worker_versioning_mode == WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
+    return options.build_id if versioned else ""
 
 
 def search_attributes(run: RunInput) -> TypedSearchAttributes:

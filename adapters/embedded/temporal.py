@@ -37,6 +37,8 @@ AGENT = (
     # Priorities hold exactly within one partition only.
     "matching.numTaskqueueReadPartitions=1",
     "matching.numTaskqueueWritePartitions=1",
+    # A workflow that fails on new code is marked after its second failure, not its fifth.
+    "system.numConsecutiveWorkflowTaskProblemsToTriggerSearchAttribute=2",
 )
 _START_SECONDS = 30.0
 

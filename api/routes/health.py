@@ -67,7 +67,10 @@ async def _worker(parts: ApiParts) -> DependencyView:
         return DependencyView(ok=False, required=False, detail="not known: Temporal does not answer")
     if not workers:
         return DependencyView(
-            ok=False, required=False, detail="no worker serves the task queue", next_step="Start `python worker.py`."
+            ok=False,
+            required=False,
+            detail="no worker of a version that serves asks for work",
+            next_step="Start `python worker.py`; `perdure deploy` shows the versions.",
         )
     return DependencyView(ok=True, required=False, detail=f"{len(set(workers))} serve the task queue")
 

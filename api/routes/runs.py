@@ -8,6 +8,7 @@ import uuid_utils
 from fastapi import APIRouter, Depends, Header, Query, Response
 
 from api.auth import ReadableRun, Reader, Submitter
+from api.hindrances import hindered
 from api.openapi import problems
 from api.parts import ApiParts, Parts
 from api.schemas.runs import RunItem, RunRequest, RunView
@@ -104,7 +105,9 @@ async def list_runs(
 ) -> Page[RunItem]:
     """The newest first."""
     found, following = await parts.journal.summaries(wanted, limit, cursor)
-    return Page[RunItem](items=[run_item(run, parts.settings) for run in found], next_cursor=following)
+    known = await parts.runs.hindrances()
+    items = [run_item(hindered(run, known), parts.settings) for run in found]
+    return Page[RunItem](items=items, next_cursor=following)
 
 
 @router.get("/{run_id}", response_model=RunView, responses=problems(404))
@@ -118,6 +121,7 @@ async def whole_view(run: RunSummary, parts: ApiParts) -> RunView:
     openings = [one.event for one in events if isinstance(one.event, WorkspaceOpened)]
     opened = max(openings, key=lambda one: one.generation, default=None)
     timed = [one for one in events if not isinstance(one.event, WorkspaceOpened)]
+    run = hindered(run, await parts.runs.hindrances())
     return run_view(run, limits_left(run, timed, datetime.now(UTC)), parts.settings, opened)
 
 

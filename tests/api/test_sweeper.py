@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from adapters.blobs import ObjectBlobs
@@ -34,6 +34,9 @@ class CountingRuns:
 
     async def workers(self) -> Sequence[str]:
         return ()
+
+    async def hindrances(self) -> Mapping[str, str]:
+        return dict[str, str]()
 
 
 async def submit(parts: ApiParts, run_id: str) -> Submission:

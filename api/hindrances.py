@@ -1,0 +1,66 @@
+"""Runs that cannot go on although a worker is up: their workflow fails on the code that serves it."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+from temporalio.client import Client
+from temporalio.common import SearchAttributeKey
+from temporalio.service import RPCError
+
+from domain.errors import WorldError
+from domain.run import RunSummary
+
+PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
+"""Temporal's own mark for workflows whose tasks fail again and again."""
+CAUSE = "cause=WorkflowTaskFailedCause"
+AT_MOST = 1000
+FRESH_SECONDS = 5.0
+ANSWER_SECONDS = 2.0
+
+
+class Hindrances:
+    """Asked of Temporal once every few seconds, however often runs are shown."""
+
+    def __init__(self, connected: Callable[[], Awaitable[Client]], task_queue: str) -> None:
+        self._connected = connected
+        self._query = f"ExecutionStatus = 'Running' AND TaskQueue = '{task_queue}' AND {PROBLEMS.name} IS NOT NULL"
+        self._known: Mapping[str, str] = dict[str, str]()
+        self._asked = -FRESH_SECONDS
+        self._asking = asyncio.Lock()
+
+    async def known(self) -> Mapping[str, str]:
+        """Why, by run; nothing where Temporal cannot say."""
+        async with self._asking:
+            if time.monotonic() - self._asked >= FRESH_SECONDS:
+                try:
+                    self._known = await asyncio.wait_for(self._ask(), ANSWER_SECONDS)
+                except (WorldError, RPCError, TimeoutError):
+                    self._known = dict[str, str]()
+                self._asked = time.monotonic()
+        return self._known
+
+    async def _ask(self) -> Mapping[str, str]:
+        client = await self._connected()
+        found: dict[str, str] = {}
+        async for one in client.list_workflows(self._query, limit=AT_MOST):
+            _, _, rest = one.id.partition("/")
+            causes = [text.removeprefix(CAUSE) for text in one.typed_search_attributes.get(PROBLEMS, [])]
+            found[rest.split("/")[0]] = _reason([text for text in causes if "=" not in text])
+        return found
+
+
+def hindered(run: RunSummary, known: Mapping[str, str]) -> RunSummary:
+    """As people should see it: the journal cannot say this, as what writes it is what fails."""
+    reason = known.get(run.run_id)
+    if reason is None or run.result is not None:
+        return run
+    return run.model_copy(update={"status": "waiting", "waiting_for": "worker", "waiting_reason": reason})
+
+
+def _reason(causes: list[str]) -> str:
+    cause = f" ({', '.join(causes)})" if causes else ""
+    return (
+        f"Its workflow fails on the version of the worker that serves{cause}. Nothing is lost, and Temporal tries on. "
+        "Go back to the version before, or bring one that mends it: `perdure deploy` shows and chooses versions."
+    )

@@ -32,6 +32,7 @@ UNVERSIONED = ""
 HEARD_WITHIN = timedelta(seconds=90)
 """Temporal keeps the dead on its list for five minutes; the living ask again within a minute."""
 CALL_WITHIN = timedelta(seconds=5)
+"""Calls are tried again within it: servers take few of these at a time."""
 UNSUPPORTED = (RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.PERMISSION_DENIED)
 """What servers say that have no deployments, or have them switched off."""
 
@@ -74,8 +75,9 @@ class Deployment(Value):
 class Deployments:
     """Those of one task queue: `perdure` has the deployment `perdure`."""
 
-    def __init__(self, client: Client, task_queue: str) -> None:
+    def __init__(self, client: Client, task_queue: str, heard_within: timedelta = HEARD_WITHIN) -> None:
         self._client = client
+        self._heard_within = heard_within
         self._service = client.workflow_service
         self._task_queue = task_queue
         self.name = deployment_name(task_queue)
@@ -113,7 +115,7 @@ class Deployments:
             ignore_missing_task_queues=build_id == UNVERSIONED,
         )
         try:
-            await self._service.set_worker_deployment_current_version(request, timeout=CALL_WITHIN)
+            await self._service.set_worker_deployment_current_version(request, retry=True, timeout=CALL_WITHIN)
         except RPCError as error:
             raise self._refusal(error, build_id) from error
 
@@ -127,7 +129,7 @@ class Deployments:
             identity=self._client.identity,
         )
         try:
-            await self._service.set_worker_deployment_ramping_version(request, timeout=CALL_WITHIN)
+            await self._service.set_worker_deployment_ramping_version(request, retry=True, timeout=CALL_WITHIN)
         except RPCError as error:
             raise self._refusal(error, build_id) from error
 
@@ -139,10 +141,10 @@ class Deployments:
             task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
         )
         try:
-            answer = await self._service.describe_task_queue(request, timeout=CALL_WITHIN)
+            answer = await self._service.describe_task_queue(request, retry=True, timeout=CALL_WITHIN)
         except RPCError as error:
             raise unreachable(error) from error
-        since = datetime.now(UTC) - HEARD_WITHIN
+        since = datetime.now(UTC) - self._heard_within
         found: dict[str, int] = {}
         for poller in answer.pollers:
             options = poller.deployment_options
@@ -157,7 +159,7 @@ class Deployments:
         wanted = f"ExecutionStatus = 'Running' AND TaskQueue = '{self._task_queue}' AND {query}"
         request = CountWorkflowExecutionsRequest(namespace=self._client.namespace, query=wanted)
         try:
-            return int((await self._service.count_workflow_executions(request, timeout=CALL_WITHIN)).count)
+            return int((await self._service.count_workflow_executions(request, retry=True, timeout=CALL_WITHIN)).count)
         except RPCError as error:
             if error.status in (RPCStatusCode.INVALID_ARGUMENT, *UNSUPPORTED):
                 return 0
@@ -165,7 +167,7 @@ class Deployments:
 
     async def _described(self) -> DescribeWorkerDeploymentResponse:
         request = DescribeWorkerDeploymentRequest(namespace=self._client.namespace, deployment_name=self.name)
-        return await self._service.describe_worker_deployment(request, timeout=CALL_WITHIN)
+        return await self._service.describe_worker_deployment(request, retry=True, timeout=CALL_WITHIN)
 
     def _refusal(self, error: RPCError, build_id: str) -> PerdureError:
         if error.status == RPCStatusCode.NOT_FOUND:

@@ -17,7 +17,7 @@ from domain.errors import PerdureError
 
 LOG = logging.getLogger("perdure.worker")
 SOON_SECONDS = 0.05
-"""A worker that has just begun to ask for work is known after about this long."""
+"""A worker that has just begun to ask for work is known after about this long; each next pause is twice as long."""
 LOOK_SECONDS = 15.0
 PATIENCE_SECONDS = 10.0
 """After this long a worker serves its host's queue and says why no runs come."""
@@ -31,7 +31,15 @@ class VersionOptions(TypedDict, total=False):
 
 
 class Release:
-    def __init__(self, deployments: Deployments, build_id: str, versioned: bool, promote: str) -> None:
+    def __init__(
+        self,
+        deployments: Deployments,
+        build_id: str,
+        versioned: bool = True,
+        promote: str = "new",
+        look_seconds: float = LOOK_SECONDS,
+    ) -> None:
+        self._look_seconds = look_seconds
         self.build_id = build_id
         self._deployments = deployments
         self._versioned = versioned
@@ -77,7 +85,7 @@ class Release:
 
     async def _watch(self) -> None:
         """A version that is not the current one looks again and again whether anybody still serves that one."""
-        began = time.monotonic()
+        began, pause = time.monotonic(), SOON_SECONDS
         while True:
             settled = False
             try:
@@ -85,7 +93,8 @@ class Release:
             except PerdureError as error:
                 self._say(f"{error.message}. {error.next_step}")
             soon = not settled and time.monotonic() - began < PATIENCE_SECONDS
-            await asyncio.sleep(SOON_SECONDS if soon else LOOK_SECONDS)
+            await asyncio.sleep(pause if soon else self._look_seconds)
+            pause = min(pause * 2, 1.0)
 
     async def _settled(self) -> bool:
         """False where there is more to do at once."""

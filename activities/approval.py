@@ -8,11 +8,11 @@ from activities.dossiers import Dossiers
 from activities.jobs import job_of
 from activities.pull_request import proposal_of, story_of
 from activities.tools.summary import summary_of
-from domain.approval import ApprovalCard, ApprovalKind
+from domain.approval import ApprovalCard, ApprovalKind, DecideApproval, about, moved
 from domain.dossier import Dossier
 from domain.effect import effect_id
 from domain.errors import ModelMistake, NotFound
-from domain.event import ApprovalRequested, StatusChanged, ToolReturned, WorkCommitted
+from domain.event import ApprovalDecided, ApprovalRequested, StatusChanged, ToolReturned, WorkCommitted
 from domain.ports import Journal
 from domain.record import NewEvent
 from domain.repository import PublishedWork
@@ -41,6 +41,19 @@ class RequestApprovalInput(Value):
     status_key: str
     subject: dict[str, Any] = {}
     reason: str = ""
+    again: str = ""
+    """Why it is asked about again."""
+
+
+class SettleApprovalInput(Value):
+    run_id: str
+    decision: DecideApproval
+
+
+class SettleApprovalResult(Value):
+    """`again` says why a yes does not hold any more, and a person has to be asked again; empty where it holds."""
+
+    again: str = ""
 
 
 class SettleCallInput(Value):
@@ -63,9 +76,31 @@ class ApprovalActivities:
         card = _card(input, dossier)
         if input.kind == "publish" and (work := await self._work(input.run_id)) is not None:
             card = _with_findings(_with_pull_request(card, work, dossier, self._mask), work)
-        waiting = StatusChanged(status="waiting", waiting_for=WAITING[input.kind], reason=card.title)
+        reason = f"Asked again: {card.again} {card.title}" if card.again else card.title
+        waiting = StatusChanged(status="waiting", waiting_for=WAITING[input.kind], reason=reason)
         requested = NewEvent(key=f"approval/{input.approval_id}/requested", event=ApprovalRequested(card=card))
         await self._journal.record(input.run_id, [requested, NewEvent(key=input.status_key, event=waiting)])
+
+    @activity.defn
+    async def settle_approval(self, input: SettleApprovalInput) -> SettleApprovalResult:
+        """Records the decision, and that the run goes on; a yes is held against the world as it is now."""
+        decision, again = input.decision, ""
+        if decision.decision == "approve":
+            again = await self._moved(input.run_id, decision.approval_id)
+        key = f"approval/{decision.approval_id}"
+        events = [NewEvent(key=f"{key}/decided", event=ApprovalDecided(decision=decision))]
+        if not again:
+            goes_on = StatusChanged(status="running", by=decision.by)
+            events.append(NewEvent(key=f"status/{key}/answered", event=goes_on))
+        await self._journal.record(input.run_id, events)
+        return SettleApprovalResult(again=again)
+
+    async def _moved(self, run_id: str, approval_id: str) -> str:
+        requested = await self._journal.find(run_id, f"approval/{approval_id}/requested")
+        if requested is None or not isinstance(requested.event, ApprovalRequested):
+            raise NotFound(f"run {run_id} has not asked for {approval_id}")
+        snapshot_id, base_commit = _standing(await self._dossiers.of(run_id))
+        return moved(requested.event.card, snapshot_id, base_commit)
 
     async def _work(self, run_id: str) -> PublishedWork | None:
         committed = await self._journal.read(run_id, types=("work_committed",))
@@ -91,15 +126,23 @@ class ApprovalActivities:
 
 def _card(input: RequestApprovalInput, dossier: Dossier) -> ApprovalCard:
     title, subject, risk = _about(input, dossier)
+    snapshot_id, base_commit = _standing(dossier)
     return ApprovalCard(
         approval_id=input.approval_id,
         kind=input.kind,
         title=title,
         subject=subject,
         risk=risk,
-        snapshot_id=dossier.snapshot.id if dossier.snapshot else None,
-        base_commit=dossier.repository.commit if dossier.repository else None,
+        snapshot_id=snapshot_id,
+        base_commit=base_commit,
+        again=input.again,
     )
+
+
+def _standing(dossier: Dossier) -> tuple[str | None, str | None]:
+    """The world that a word is about: the committed snapshot, and the commit that the run works on."""
+    snapshot, repository = dossier.snapshot, dossier.repository
+    return snapshot.id if snapshot else None, repository.commit if repository else None
 
 
 def _with_pull_request(card: ApprovalCard, work: PublishedWork, dossier: Dossier, mask: Mask) -> ApprovalCard:
@@ -165,11 +208,12 @@ def _about_effect(approval_id: str, dossier: Dossier) -> tuple[str, dict[str, An
 
 
 def _about_call(input: RequestApprovalInput, dossier: Dossier) -> tuple[str, dict[str, Any], str]:
-    said = dossier.said(input.approval_id)
+    call = about(input.approval_id)
+    said = dossier.said(call)
     if said is None:
-        raise NotFound(f"no call {input.approval_id} in run {input.run_id}")
+        raise NotFound(f"no call {call} in run {input.run_id}")
     try:
-        job = job_of(input.approval_id, dossier)
+        job = job_of(call, dossier)
     except ModelMistake:
         return said.name, {"tool": said.name, "arguments": said.arguments}, ""
     arguments = job.arguments.model_dump(mode="json")

@@ -82,6 +82,8 @@ def run_panel(run: Json, approvals: list[Json]) -> Group:
     parts += [Text(f"  {TODO_SIGNS.get(str(one.get('status')), '·')} {_todo(one)}") for one in run["todo"]]
     for one in approvals:
         parts.append(Text(f"waits for your word on {one['approval_id']}: {plain(one['title'])}", style="yellow"))
+        if one.get("again"):
+            parts.append(Text(f"  asked again: {plain(one['again'])}", style="yellow"))
         parts += words_for(run["id"], one)
     return Group(*parts)
 

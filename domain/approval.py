@@ -9,6 +9,9 @@ from domain.value import Value
 
 ApprovalKind = Literal["plan", "tool_call", "publish", "question", "limit", "stuck", "effect"]
 ApprovalDecision = Literal["approve", "reject"]
+AGAIN = "/again/"
+GRANTS: tuple[ApprovalKind, ...] = ("plan", "tool_call", "publish")
+"""What is allowed for the world as the card shows it, and for no other."""
 
 
 class PlanStep(Value):
@@ -36,6 +39,8 @@ class ApprovalCard(Value):
     risk: str = ""
     snapshot_id: str | None = None
     base_commit: str | None = None
+    again: str = ""
+    """Why it is asked about again: a person said yes, and the world was no longer the one that they were shown."""
 
 
 class DecideApproval(Value):
@@ -59,3 +64,27 @@ class Approval(Value):
     requested_at: datetime
     decision: DecideApproval | None = None
     decided_at: datetime | None = None
+
+
+def asked_again(approval_id: str, number: int) -> str:
+    return f"{about(approval_id)}{AGAIN}{number}"
+
+
+def about(approval_id: str) -> str:
+    """What is asked about, however often."""
+    return approval_id.partition(AGAIN)[0]
+
+
+def moved(card: ApprovalCard, snapshot_id: str | None, base_commit: str | None) -> str:
+    """Why a yes to this card does not hold in the world as it is now; empty while it does."""
+    if card.kind not in GRANTS:
+        return ""
+    if card.base_commit != base_commit:
+        return f"The run no longer starts from {_short(card.base_commit)}, but from {_short(base_commit)}."
+    if card.snapshot_id != snapshot_id:
+        return f"The files are no longer those of snapshot {_short(card.snapshot_id)}, but of {_short(snapshot_id)}."
+    return ""
+
+
+def _short(name: str | None) -> str:
+    return name[:12] if name else "nothing"

@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from domain.approval import DecideApproval, Plan
+from domain.approval import AGAIN, DecideApproval, Plan, about
 from domain.conversation import Conversation
 from domain.effect import Ledger
 from domain.event import (
     ApprovalDecided,
+    ApprovalRequested,
     EffectDone,
     EffectFailed,
     EffectIntended,
@@ -42,6 +43,7 @@ class Dossier:
         self._accepted: Plan | None = None
         self.repository: ResolvedRepository | None = None
         self.decided: dict[str, DecideApproval] = {}
+        """By what they are about; where a person was asked again, the last word."""
         self.granted: set[str] = set()
         """Tools that a person allowed for the rest of the run."""
         self.cwd: str | None = None
@@ -110,6 +112,8 @@ class Dossier:
                 self.repository = repository
             case ApprovalDecided(decision=decision):
                 self._decide(decision)
+            case ApprovalRequested(card=card) if AGAIN in card.approval_id:
+                self._take_back(about(card.approval_id))
             case TurnAnswered() as event:
                 self._answers[event.turn] = event
                 self._phases[event.turn] = event.phase
@@ -128,10 +132,17 @@ class Dossier:
                 pass
 
     def _decide(self, decision: DecideApproval) -> None:
-        self.decided[decision.approval_id] = decision
-        said = self.said(decision.approval_id)
+        call = about(decision.approval_id)
+        self.decided[call] = decision
+        said = self.said(call)
         if said is not None and decision.decision == "approve" and decision.scope == "kind":
             self.granted.add(said.name)
+
+    def _take_back(self, call: str) -> None:
+        """A yes that came too late for the world that it was about."""
+        self.decided.pop(call, None)
+        if (said := self.said(call)) is not None:
+            self.granted.discard(said.name)
 
     def said(self, call: str) -> ToolCall | None:
         """What the model said in `turn/<n>/call/<i>`."""

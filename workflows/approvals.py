@@ -1,18 +1,18 @@
 """A person's words inside a phase: what the run's mailbox forwards, and how a phase asks."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from itertools import count
 from typing import Any
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.approval import WAITING, ApprovalActivities, RequestApprovalInput
-    from domain.approval import ApprovalKind, DecideApproval
-    from domain.event import ApprovalDecided, StatusChanged
+    from activities.approval import WAITING, ApprovalActivities, RequestApprovalInput, SettleApprovalInput
+    from domain.approval import ApprovalKind, DecideApproval, asked_again
     from domain.mailbox import PauseRun, ResumeRun, SendMessage
     from domain.value import Value
     from workflows.attributes import show_status
-    from workflows.journal import record
     from workflows.options import RECORD
     from workflows.workspace import Seat
 
@@ -71,17 +71,34 @@ class Attended:
         parent = workflow.info().parent
         assert parent is not None
         mailbox = workflow.get_external_workflow_handle(parent.workflow_id)
-        # First the mailbox: nobody who has seen the card may be told that there is none.
-        await mailbox.signal("await_decision", PendingApproval(approval_id=approval_id, kind=kind))
-        await announce(self.run_id, kind, approval_id, subject or {}, reason)
-        show_status("waiting", WAITING[kind])
-        self.waited_seconds += await self.seat.wait_for_person(lambda: approval_id in self.decisions)
-        show_status("running", None)
-        return await settle(self.run_id, self.decisions.pop(approval_id))
+
+        async def ask_once(approval_id: str, again: str) -> DecideApproval:
+            # First the mailbox: nobody who has seen the card may be told that there is none.
+            await mailbox.signal("await_decision", PendingApproval(approval_id=approval_id, kind=kind))
+            await announce(self.run_id, kind, approval_id, subject or {}, reason, again)
+            show_status("waiting", WAITING[kind])
+            self.waited_seconds += await self.seat.wait_for_person(lambda: approval_id in self.decisions)
+            show_status("running", None)
+            return self.decisions.pop(approval_id)
+
+        return await until_it_holds(self.run_id, approval_id, ask_once)
+
+
+async def until_it_holds(
+    run_id: str, approval_id: str, ask_once: Callable[[str, str], Awaitable[DecideApproval]]
+) -> DecideApproval:
+    """A word that holds in the world as it is when it comes: a yes to another world is asked for again."""
+    decision = await ask_once(approval_id, "")
+    for number in count(2):
+        again = await settle(run_id, decision)
+        if not again:
+            break
+        decision = await ask_once(asked_again(approval_id, number), again)
+    return decision
 
 
 async def announce(
-    run_id: str, kind: ApprovalKind, approval_id: str, subject: dict[str, Any], reason: str = ""
+    run_id: str, kind: ApprovalKind, approval_id: str, subject: dict[str, Any], reason: str = "", again: str = ""
 ) -> None:
     """Records the card, and that the run waits for it."""
     await workflow.execute_activity_method(
@@ -93,17 +110,19 @@ async def announce(
             status_key=f"status/approval/{approval_id}/asked",
             subject=subject,
             reason=reason,
+            again=again,
         ),
         **RECORD,
         summary=f"ask a person: {kind}",
     )
 
 
-async def settle(run_id: str, decision: DecideApproval) -> DecideApproval:
-    """Records the decision, and that the run goes on."""
-    await record(
-        run_id,
-        (f"approval/{decision.approval_id}/decided", ApprovalDecided(decision=decision)),
-        (f"status/approval/{decision.approval_id}/answered", StatusChanged(status="running", by=decision.by)),
+async def settle(run_id: str, decision: DecideApproval) -> str:
+    """Records the decision; why it does not hold any more, or nothing where it does and the run goes on."""
+    settled = await workflow.execute_activity_method(
+        ApprovalActivities.settle_approval,
+        SettleApprovalInput(run_id=run_id, decision=decision),
+        **RECORD,
+        summary=f"a person's word: {decision.decision}",
     )
-    return decision
+    return settled.again

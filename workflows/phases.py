@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.notes import Note
     from domain.run import Phase, RunInput
     from workflows.agent import AgentResult, AgentState, AgentWorkflow
-    from workflows.approvals import announce, settle
+    from workflows.approvals import announce, until_it_holds
     from workflows.attendance import Attendance
     from workflows.ending import Ending
     from workflows.journal import record
@@ -179,12 +179,15 @@ class Phases(Mailbox):
             self.attendance.child = None
 
     async def _ask(self, seat: Seat, kind: ApprovalKind, approval_id: str) -> DecideApproval:
-        self.pending[approval_id] = kind
-        await announce(self.run_id, kind, approval_id, {})
-        self.attendance.show()
-        await seat.wait_for_person(lambda: approval_id in self.decided)
-        self.attendance.show()
-        return await settle(self.run_id, self.decided[approval_id])
+        async def ask_once(approval_id: str, again: str) -> DecideApproval:
+            self.pending[approval_id] = kind
+            await announce(self.run_id, kind, approval_id, {}, again=again)
+            self.attendance.show()
+            await seat.wait_for_person(lambda: approval_id in self.decided)
+            self.attendance.show()
+            return self.decided[approval_id]
+
+        return await until_it_holds(self.run_id, approval_id, ask_once)
 
     async def enter(self, phase: Phase) -> None:
         if self.cancelled is not None:

@@ -71,6 +71,7 @@ class ApprovalView(View):
     risk: str
     snapshot_id: str | None
     base_commit: str | None
+    again: str = Field(description="Why it is asked again: what moved since a person said yes")
     requested_at: datetime
     decision: DecisionView | None
     decided_at: datetime | None

@@ -22,14 +22,28 @@ PASSED, ARMED, STRUCK = "passed.jsonl", "armed", "struck"
 """ARMED holds a file for each boundary to be killed at, with the number of the passing; then it lies in STRUCK."""
 REPORTED_SECONDS = 0.03
 """How long it takes, about, until Temporal has heard of an activity's result."""
+READING = {
+    "find",
+    "find_setup",
+    "read",
+    "lease",
+    "attempts",
+    "summary",
+    "summaries",
+    "approvals",
+    "check",
+    "close",
+    "unstarted",
+}
 READS = {
-    "journal": {"find", "read", "lease", "attempts", "summary", "summaries", "approvals", "check", "close", "unstarted"}
-    | {"send_live", "run_counts", "owner_of"},
+    "journal": READING | {"send_live", "run_counts", "owner_of"},
+    "API's journal": READING | {"send_live", "run_counts", "owner_of"},
     "blobs": {"get", "get_range", "get_file", "has"},
     "workspace": {"sweep"},
     "sandbox": {"prepare", "close", "kill", "doctor"},
     "repository": {"checkout", "empty"},
     "model": {"close"},
+    "API's words to Temporal:": {"check", "workers"},
 }
 """What is no boundary: nothing is lost or done twice by a death there."""
 
@@ -44,8 +58,8 @@ class Boundaries:
         self._count: Counter[tuple[str, int]] = Counter()
         """Passings since it was armed; by boundary and when that was."""
 
-    def reach(self, name: str) -> None:
-        run = _run()
+    def reach(self, name: str, run: str = "") -> None:
+        run = _run() or run
         if (name, run) not in self._noted:
             self._noted.add((name, run))
             os.write(self._passed, json.dumps({"name": name, "run": run}).encode() + b"\n")
@@ -87,10 +101,10 @@ class Bounded:
 
     def _around(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         async def call(*given: Any, **named: Any) -> Any:
-            what = f"{self._group} {_written(given) if name == 'record' else name}"
-            self._boundaries.reach(f"{what}, before")
+            what, run = f"{self._group} {_written(given) if name == 'record' else name}", _about(given)
+            self._boundaries.reach(f"{what}, before", run)
             answer = await method(*given, **named)
-            self._boundaries.reach(f"{what}, after")
+            self._boundaries.reach(f"{what}, after", run)
             return answer
 
         return call
@@ -106,6 +120,12 @@ def _written(given: tuple[Any, ...]) -> str:
     """The type of the last event that is recorded: what comes before it is there because of it."""
     events = given[1]
     return str(events[-1].event.type) if events else "nothing"
+
+
+def _about(given: tuple[Any, ...]) -> str:
+    """The run, where it is said first: outside of activities it is."""
+    first = given[0] if given else ""
+    return first if isinstance(first, str) else str(getattr(first, "run_id", ""))
 
 
 class BoundedTasks:

@@ -68,7 +68,15 @@ class Perdure:
             "GITHUB_API_URL": self._world.forge.api_url,
             "GITHUB_TOKEN": self._world.token,
         }
-        arguments = ["-m", "uvicorn", "api.app:app", "--host", "127.0.0.1", "--port", str(self._port)]
+        arguments = [
+            "-m",
+            "uvicorn",
+            "benchmarks.kill_anywhere.bounded_api:app",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self._port),
+        ]
         # Connections for events never end by themselves.
         arguments += ["--timeout-graceful-shutdown", "1", "--no-access-log"]
         self.parts["worker"] = self._worker()

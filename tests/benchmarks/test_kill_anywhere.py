@@ -24,7 +24,7 @@ QUICK = (
 )
 
 
-LEAVES_A_TRACE = "^(journal|model|blobs|workspace (seal|apply)|repository push|forge open|activity .* done)"
+LEAVES_A_TRACE = "^(API|journal|model|blobs|workspace (seal|apply)|repository push|forge open|activity .* done)"
 """Journal writes, providers' answers, snapshots, remote calls, ends of activities; the long form has more."""
 
 

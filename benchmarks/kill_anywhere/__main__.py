@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import math
 import os
 import sys
 import tempfile
@@ -32,7 +33,13 @@ async def measure(home: Path, given: argparse.Namespace) -> list[Figures]:
     found: list[Figures] = []
     async with world(home) as outside:
         for name in given.systems.split(","):
-            load = Load(at_once=given.runs, patience=given.patience, seed=given.seed, boundaries=given.boundaries)
+            load = Load(
+                at_once=given.runs,
+                patience=given.patience,
+                seed=given.seed,
+                boundaries=given.boundaries,
+                minutes=given.minutes,
+            )
             found.append(figures(await trial(make(name, home, outside), outside, injections, load, say)))
             say(f"{name}: {json.dumps(found[-1]['wrong'], indent=1)}")
     return found
@@ -80,6 +87,7 @@ def main() -> None:
     parser.add_argument("--systems", default=",".join(SYSTEMS), help=f"of {', '.join(SYSTEMS)}")
     parser.add_argument("--only", action="append", choices=KINDS, help="this kind of kill; may be said again")
     parser.add_argument("--boundaries", default="", metavar="PATTERN", help="of the named boundaries only these")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="no kill begins later; for each system")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     parser.add_argument("--keep", type=Path, help="an empty directory for the homes and logs, which stay")
     given = parser.parse_args()

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import math
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -73,6 +74,8 @@ class Load:
     seed: int = 1
     boundaries: str = ""
     """A pattern: only these of the named boundaries."""
+    minutes: float = math.inf
+    """No kill begins later."""
 
 
 async def trial(system: System, world: World, injections: Sequence[Injection], load: Load, say: Say) -> Outcome:
@@ -87,6 +90,8 @@ async def trial(system: System, world: World, injections: Sequence[Injection], l
         injector = Injector(system, world, found, load.seed)
         submitting = asyncio.create_task(_submit(system, load))
         for number, one in enumerate(injections, 1):
+            if time.monotonic() - began > load.minutes * 60:
+                break
             told = await injector.inject(one)
             left |= orphans(system.home, OLD_SECONDS)
             say(f"{system.name}: seed {load.seed}, injection {number} of {len(injections)}, {told}")

@@ -18,6 +18,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.approval import ApprovalActivities
 from activities.boundary import Boundary
+from activities.comment import CommentActivities
 from activities.dossiers import Dossiers
 from activities.event import EventActivities
 from activities.host import Host
@@ -51,12 +52,13 @@ from adapters.workspaces.snapshots import PackSnapshots
 from domain.errors import InvalidRequest, PerdureError
 from domain.ports import Sandbox
 from workflows.agent import AgentWorkflow
+from workflows.notify import NotifyWorkflow
 from workflows.options import host_queue
 from workflows.publish import PublishWorkflow
 from workflows.run import RunWorkflow
 from workflows.verify import VerifyWorkflow
 
-WORKFLOWS = (RunWorkflow, AgentWorkflow, VerifyWorkflow, PublishWorkflow)
+WORKFLOWS = (RunWorkflow, AgentWorkflow, VerifyWorkflow, PublishWorkflow, NotifyWorkflow)
 HEARTBEAT_THROTTLE = timedelta(seconds=1)
 STICKY = timedelta(seconds=1)
 """So long a decision waits for the worker that decided last, which may be dead."""
@@ -122,6 +124,7 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
             RaceActivities(journal),
             ApprovalActivities(journal, dossiers, mask),
             PullRequestActivities(journal, dossiers, forges, mask, settings.public_url),
+            CommentActivities(journal, dossiers, forges, mask, settings.public_url),
             ModelActivities(journal, dossiers, models, FilePrompts(), SystemClock(), mask),
             opening,
             publishing,

@@ -29,25 +29,27 @@ class Effects:
         NotSent, or what is no WorldError, where it certainly changed nothing. EffectTaken: a newer attempt has it.
         """
         while True:
-            taken = await self._take(run_id, effect, known=probe is not None or effect.repeatable)
+            taken = await self._take(run_id, effect, probe)
             if isinstance(taken, EffectDone):
                 return taken
             if taken is not None:
                 return await self._make(run_id, taken, act, probe, effect.repeatable)
 
-    async def _take(self, run_id: str, effect: Effect, known: bool) -> EffectIntended | EffectDone | None:
+    async def _take(self, run_id: str, effect: Effect, probe: Probe | None) -> EffectIntended | EffectDone | None:
         """The receipt that stands, or an intent of our own; None where another attempt was faster."""
         dossier = await self._dossiers.of(run_id)
         if (done := dossier.ledger.done.get(effect.key)) is not None:
             return done
-        left = dossier.ledger.open_intent(effect.key)
-        if left is not None and not known:
+        newest, left = dossier.ledger.newest(effect.key), dossier.ledger.open_intent(effect.key)
+        if probe is not None and newest is not None and (seen := await probe()) is not None:
+            # Before a number is taken: an outage of a day is one intent, not a thousand.
+            return await self._done(run_id, newest, seen, found=True)
+        if left is not None and probe is None and not effect.repeatable:
             decision = dossier.decided.get(doubt_id(left))
             if decision is None:
                 raise _doubt(left)
             if decision.decision == "reject":
                 return await self._settle(run_id, left, decision)
-        newest = dossier.ledger.newest(effect.key)
         intended = EffectIntended(
             effect=effect.kind,
             target=effect.target,
@@ -64,16 +66,20 @@ class Effects:
     async def _make(
         self, run_id: str, intent: EffectIntended, act: Act, probe: Probe | None, repeatable: bool
     ) -> EffectDone:
-        if probe is not None and (seen := await probe()) is not None:
-            return await self._done(run_id, intent, seen, found=True)
-        if (done := await self._held(run_id, intent)) is not None:
-            return done
+        blind, acting = probe is None and not repeatable, False
         try:
+            if probe is not None and (seen := await probe()) is not None:
+                return await self._done(run_id, intent, seen, found=True)
+            if (done := await self._held(run_id, intent)) is not None:
+                return done
+            acting = True
             receipt = await act()
+        except EffectTaken:
+            raise
         except PerdureError as error:
-            if isinstance(error, NotSent) or not isinstance(error, WorldError):
+            if isinstance(error, NotSent) or not isinstance(error, WorldError) or (blind and not acting):
                 await self._failed(run_id, intent, error)
-            elif probe is None and not repeatable:
+            elif blind:
                 raise _doubt(intent) from error
             raise
         return await self._done(run_id, intent, receipt)

@@ -43,6 +43,7 @@ def submission(asked: RunRequest, run_id: str, owner: str, key: str | None, part
         publish=publish,
         pull_request=_pull_request(asked, publish, parts),
         publish_approval=asked.publish_approval,
+        comment_on=_comment_on(asked, parts),
         verify=tuple(asked.verify),
         setup=asked.setup,
         limits=limits(agent.limits, asked.limits),
@@ -72,6 +73,7 @@ def run_input(run: RunSummary | Submission, settings: ApiSettings) -> RunInput:
         plan_approval=spec.plan_approval,
         publish=spec.publish,
         publish_approval=spec.publish_approval,
+        comment_on=spec.comment_on,
         has_repository=spec.repository is not None,
         has_setup=spec.setup is not None,
         verify_commands=len(spec.verify),
@@ -128,6 +130,18 @@ def _pull_request(asked: RunRequest, publish: Publish, parts: ApiParts) -> PullR
     if wanted.base is not None and REF_REFUSED.search(wanted.base):
         raise InvalidRequest("pull_request.base: this cannot be a branch", "Check the spelling.")
     return PullRequestSpec.model_validate(wanted.model_dump())
+
+
+def _comment_on(asked: RunRequest, parts: ApiParts) -> int | None:
+    """Raises InvalidRequest where the repository's forge takes no comments of ours."""
+    if asked.comment_on is None:
+        return None
+    if asked.repository is None:
+        raise InvalidRequest("comment_on: there is no repository whose issue it could be", "Name one, or leave it out.")
+    if parts.forges is None:
+        raise InvalidRequest("comment_on: this server comments on nothing", "Leave it out.")
+    parts.forges.check(asked.repository.url, "comment_on")
+    return asked.comment_on
 
 
 def checked_model(name: str | None, parts: ApiParts) -> str:

@@ -43,6 +43,7 @@ def run(
     label_pr: Annotated[list[str] | None, typer.Option(help="Label of the pull request; many.")] = None,
     reviewer: Annotated[list[str] | None, typer.Option(help="User to ask for a review; many.")] = None,
     team_reviewer: Annotated[list[str] | None, typer.Option(help="Team to ask for a review; many.")] = None,
+    comment_on: Annotated[int | None, typer.Option(help="Issue or pull request that is told the result.")] = None,
     tool_policy: Annotated[str | None, typer.Option(help="What tools may do unasked.")] = None,
     limit: Annotated[list[str] | None, typer.Option(help="turns=N, tokens=N, cost_usd=X or seconds=N; many.")] = None,
     sandbox_limit: Annotated[list[str] | None, typer.Option(help="As memory_bytes=N; only lowers; many.")] = None,
@@ -140,7 +141,7 @@ def _command(context: typer.Context, named: str, verb: str, body: Json | None, j
 
 def _request(given: Mapping[str, Any]) -> Json:
     """What was given on the command line as the body of a request; the server knows the defaults."""
-    plainly = ("agent", "model", "verify", "setup", "plan", "tool_policy", "priority")
+    plainly = ("agent", "model", "verify", "setup", "plan", "tool_policy", "priority", "comment_on")
     body: Json = {name: given[name] for name in plainly if given[name] not in (None, [])}
     body["task"] = sys.stdin.read() if given["task"] == "-" else given["task"]
     body |= {name: True for name in ("plan_approval", "publish_approval") if given[name]}

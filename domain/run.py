@@ -50,6 +50,8 @@ class RunSpec(Value):
     pull_request: PullRequestSpec = PullRequestSpec()
     """Where `publish` says so."""
     publish_approval: bool = False
+    comment_on: int | None = Field(default=None, ge=1)
+    """An issue or pull request of the repository, where the run posts its result."""
     verify: tuple[str, ...] = Field(default=(), max_length=20)
     setup: str | None = Field(default=None, max_length=10_000)
     """A command run once before the first turn."""
@@ -113,6 +115,7 @@ class RunInput(Value):
     priority: int
     owner: str
     repository: str
+    comment_on: int | None = None
     signal_decisions: bool = True
     """Whether a bare Temporal signal may decide approvals."""
     pace: Pace = Pace()

@@ -12,6 +12,12 @@ FAST_RETRY = RetryPolicy(
 PATIENT_RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=1)
 )
+TELL_RETRY = RetryPolicy(
+    initial_interval=timedelta(seconds=1),
+    backoff_coefficient=3.0,
+    maximum_interval=timedelta(hours=1),
+    maximum_attempts=12,
+)
 
 
 class ActivityOptions(TypedDict, total=False):
@@ -59,6 +65,13 @@ REMOTE = ActivityOptions(
     start_to_close_timeout=timedelta(minutes=15),
     heartbeat_timeout=timedelta(seconds=5),
     retry_policy=PATIENT_RETRY,
+)
+TELL = ActivityOptions(
+    # Nobody waits for it; whoever cannot be reached for so long is not told.
+    schedule_to_close_timeout=timedelta(hours=6),
+    start_to_close_timeout=timedelta(minutes=2),
+    heartbeat_timeout=timedelta(seconds=5),
+    retry_policy=TELL_RETRY,
 )
 RECORD = ActivityOptions(
     schedule_to_close_timeout=timedelta(days=7),

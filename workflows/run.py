@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.calls import set_up
     from workflows.ending import Ending, cancelled, ending_of
     from workflows.journal import record
+    from workflows.notify import NotifyInput, notify
     from workflows.options import RECORD
     from workflows.phases import Phases
     from workflows.race import lost, take_place
@@ -44,6 +45,8 @@ class RunWorkflow(Phases):
         workflow.set_current_details(f"**{ending.status}**\n\n{result.summary[:1000]}")
         if self.seat is not None and not self.seat.workspace.released:
             await give_back(self.run_id, self.seat.workspace)
+        if self.given.comment_on is not None:
+            await notify(NotifyInput(run_id=self.run_id, about="ended", comment_on=self.given.comment_on))
         return result
 
     async def _until_done_or_cancelled(self) -> Ending:

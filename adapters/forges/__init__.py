@@ -32,20 +32,20 @@ class SettledForges:
     def get(self, repository_url: str) -> Forge | None:
         return self._github if self._has_login and self._is_github(repository_url) else None
 
-    def check(self, repository_url: str) -> None:
+    def check(self, repository_url: str, field: str = "publish") -> None:
         host = host_of(repository_url) or "a local path"
         if not self._is_github(repository_url):
             raise InvalidRequest(
-                f"publish: pull requests cannot be opened at {host}",
-                f"They can at {', '.join(self._settings.github_hosts)} (PERDURE_GITHUB_HOSTS). Publish a `branch`.",
+                f"{field}: {host} is no forge that this server knows how to write to",
+                f"It knows {', '.join(self._settings.github_hosts)} (PERDURE_GITHUB_HOSTS). Publish a `branch`.",
             )
         if name_of(repository_url) is None:
             raise InvalidRequest(
-                f"publish: {repository_url} names no repository of GitHub", f"Give https://{host}/owner/name."
+                f"{field}: {repository_url} names no repository of GitHub", f"Give https://{host}/owner/name."
             )
         if not self._has_login:
             raise InvalidRequest(
-                f"publish: this server has no login to open pull requests at {host}",
+                f"{field}: this server has no login to write at {host}",
                 f"The operator sets {LOGIN_VARIABLES}. Until then publish a `branch`.",
             )
 

@@ -1,16 +1,19 @@
-"""Pull requests at GitHub and at GitHub Enterprise servers."""
+"""Pull requests and comments at GitHub and at GitHub Enterprise servers."""
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Literal, TypeVar
 
 from githubkit import TokenAuthStrategy
 from githubkit.exception import RequestFailed
 
 from adapters.forges.address import RepositoryName, name_of
+from adapters.forges.comments import Comments
 from adapters.forges.connection import Connection, Told
 from adapters.forges.faults import said_by
 from adapters.forges.logins import Logins
+from domain.comment import CommentRef
 from domain.errors import RepositoryRefused
 from domain.pull_request import NewPullRequest, PullRequest, PullRequestText
 
@@ -78,6 +81,7 @@ class GitHubForge:
     def __init__(self, connection: Connection, logins: Logins) -> None:
         self._connection = connection
         self._logins = logins
+        self._comments = Comments(connection, logins)
 
     async def find(self, repository_url: str, head: str) -> PullRequest | None:
         name = _name(repository_url)
@@ -140,6 +144,12 @@ class GitHubForge:
         doing = f"marking pull request {pull_request.number} in {name} as ready"
         auth = TokenAuthStrategy(await self._logins.token(name))
         await self._connection.ask_graph(auth, doing, READY, {"id": pull_request.id})
+
+    async def find_comment(self, repository_url: str, number: int, mark: str, since: datetime) -> CommentRef | None:
+        return await self._comments.find(_name(repository_url), number, mark, since)
+
+    async def comment(self, repository_url: str, number: int, body: str) -> CommentRef:
+        return await self._comments.make(_name(repository_url), number, body)
 
     async def _request(
         self, name: RepositoryName, number: int, reviewers: tuple[str, ...], teams: tuple[str, ...]

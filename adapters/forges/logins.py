@@ -23,7 +23,9 @@ class Logins(Protocol):
     variable: str
     """What the operator set it by, for messages."""
 
-    async def token(self, name: RepositoryName) -> str: ...
+    async def token(self, name: RepositoryName, comments: bool = False) -> str:
+        """With `comments`, one that may write on issues too, where the login has that right."""
+        ...
 
 
 class TokenLogins:
@@ -32,7 +34,7 @@ class TokenLogins:
     def __init__(self, token: str) -> None:
         self._token = token
 
-    async def token(self, name: RepositoryName) -> str:  # noqa: ARG002  # one token for all
+    async def token(self, name: RepositoryName, comments: bool = False) -> str:  # noqa: ARG002  # one token for all
         return self._token
 
 
@@ -54,33 +56,40 @@ class AppLogins:
         self._app_id = app_id
         self._key_path = key_path
         self._connection = connection
-        self._minted: dict[RepositoryName, tuple[str, float]] = {}
+        self._minted: dict[tuple[RepositoryName, bool], tuple[str, float]] = {}
         self._absent: dict[RepositoryName, tuple[RepositoryRefused, float]] = {}
 
-    async def token(self, name: RepositoryName) -> str:
-        token, until = self._minted.get(name, ("", 0.0))
+    async def token(self, name: RepositoryName, comments: bool = False) -> str:
+        token, until = self._minted.get((name, comments), ("", 0.0))
         if time.time() + EARLY_SECONDS < until:
             return token
         refused, since = self._absent.get(name, (None, 0.0))
         if refused is not None and time.time() < since + ABSENT_SECONDS:
             raise RepositoryRefused(refused.message, refused.next_step)
         try:
-            minted = await self._mint(name)
+            minted = await self._mint(name, comments)
         except RepositoryRefused as error:
             if is_absent(error):
                 self._absent[name] = (error, time.time())
             raise
-        self._minted[name] = (minted.token, minted.expires_at.timestamp())
+        self._minted[name, comments] = (minted.token, minted.expires_at.timestamp())
         return minted.token
 
-    async def _mint(self, name: RepositoryName) -> _Minted:
+    async def _mint(self, name: RepositoryName, comments: bool) -> _Minted:
         auth = AppAuthStrategy(self._app_id, await asyncio.to_thread(self._key))
         doing = f"looking for the App's installation on {name}"
         found = await self._connection.ask(auth, doing, "GET", f"{name.path}/installation", _Installation)
-        wanted = {"repositories": [name.name], "permissions": {"contents": "write", "pull_requests": "write"}}
         path = f"/app/installations/{found.id}/access_tokens"
-        doing = f"getting the App's token for {name} (contents and pull requests, to write)"
-        return await self._connection.ask(auth, doing, "POST", path, _Minted, json=wanted)
+        rights = ("issues", "pull_requests") if comments else ("contents", "pull_requests")
+        wanted = {"repositories": [name.name], "permissions": dict.fromkeys(rights, "write")}
+        doing = f"getting the App's token for {name} ({' and '.join(rights)}, to write)"
+        try:
+            return await self._connection.ask(auth, doing, "POST", path, _Minted, json=wanted)
+        except RepositoryRefused as error:
+            if not comments or not _status(error, 422):
+                raise
+        # Without the right to issues, pull requests can be commented on all the same.
+        return await self._mint(name, comments=False)
 
     def _key(self) -> str:
         try:
@@ -93,5 +102,9 @@ class AppLogins:
 
 
 def is_absent(error: RepositoryRefused) -> bool:
+    return _status(error, 404)
+
+
+def _status(error: RepositoryRefused, status: int) -> bool:
     cause = error.__cause__
-    return isinstance(cause, RequestFailed) and cause.response.status_code == 404
+    return isinstance(cause, RequestFailed) and cause.response.status_code == status

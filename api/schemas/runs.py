@@ -63,6 +63,9 @@ class RunRequest(Request):
         "`none` keeps the patch here",
     )
     pull_request: PullRequestRequest | None = Field(default=None, description="Where one is published")
+    comment_on: int | None = Field(
+        default=None, ge=1, description="An issue or pull request of the repository, where the run posts its result"
+    )
     publish_approval: bool = Field(default=False, description="Whether a person approves before anything is pushed")
     verify: list[Command] = Field(default=[], max_length=20, description="Commands that must succeed before the end")
     setup: str | None = Field(default=None, max_length=10_000, description="A command run once before the first turn")

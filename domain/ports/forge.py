@@ -1,12 +1,15 @@
-"""Where pull requests are opened."""
+"""Where pull requests are opened and comments are made."""
 
+from datetime import datetime
 from typing import Protocol
 
+from domain.comment import CommentRef
 from domain.pull_request import NewPullRequest, PullRequest, PullRequestText
 
 
 class Forge(Protocol):
-    """Every call can be made twice. RepositoryRefused says what a person must change, RemoteUnavailable is retried."""
+    """Every call but `comment` can be made twice. RepositoryRefused says what a person must change, and
+    RemoteUnavailable is retried."""
 
     async def find(self, repository_url: str, head: str) -> PullRequest | None:
         """The probe: the open pull request of a branch, else the newest closed one."""
@@ -30,14 +33,22 @@ class Forge(Protocol):
 
     async def mark_ready(self, repository_url: str, pull_request: PullRequest) -> None: ...
 
+    async def find_comment(self, repository_url: str, number: int, mark: str, since: datetime) -> CommentRef | None:
+        """The probe: a comment on an issue or pull request, changed after `since`, with `mark` in it."""
+        ...
+
+    async def comment(self, repository_url: str, number: int, body: str) -> CommentRef:
+        """Not to be called twice: a forge takes every comment."""
+        ...
+
 
 class Forges(Protocol):
     def get(self, repository_url: str) -> Forge | None:
         """None where no forge is known for the repository's host."""
         ...
 
-    def check(self, repository_url: str) -> None:
-        """Raises InvalidRequest, naming what to set, where no pull request can be opened there. Asks nobody."""
+    def check(self, repository_url: str, field: str = "publish") -> None:
+        """Raises InvalidRequest, naming the field and what to set, where nothing can be written there. Asks nobody."""
         ...
 
 

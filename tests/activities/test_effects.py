@@ -89,8 +89,8 @@ async def test_what_can_be_probed_is_found_by_the_next_attempt(place: Place) -> 
     with pytest.raises(Killed):
         await place.perform(place.act_and_die, probed=True)
     done = await place.perform(probed=True)
-    assert (done.found, done.attempt, place.done) == (True, 2, ["order"])
-    assert await place.keys() == ["intended/1", "intended/2", "done"]
+    assert (done.found, done.attempt, place.done) == (True, 1, ["order"])
+    assert await place.keys() == ["intended/1", "done"]
 
 
 async def test_what_cannot_be_probed_is_in_doubt_and_is_not_made_again(place: Place) -> None:
@@ -160,16 +160,19 @@ async def test_what_the_receiver_knows_again_is_simply_repeated(place: Place) ->
 
 
 class Hung:
-    """A worker that hangs in its probe until it is let go on."""
+    """A worker that hangs in one of its probes until it is let go on."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, probe: int = 1) -> None:
         self.place = place
+        self.left = probe
         self.reached = asyncio.Event()
         self.release = asyncio.Event()
 
     async def probe(self) -> Receipt | None:
-        self.reached.set()
-        await self.release.wait()
+        self.left -= 1
+        if self.left == 0:
+            self.reached.set()
+            await self.release.wait()
         return None
 
 
@@ -178,7 +181,8 @@ async def test_a_zombie_whose_place_was_taken_does_not_act(place: Place) -> None
     effect = Effect(key=KEY, kind="comment", target="#1", about="a comment", request="r")
     zombie = asyncio.create_task(effects.perform(place.run_id, effect, place.act, hung.probe))
     await hung.reached.wait()
-    later = Hung(place)
+    # The first of its probes comes before it takes a number, so that an outage leaves no row of intents.
+    later = Hung(place, probe=2)
     fresh = Effects(place.journal, Dossiers(place.journal))
     second = asyncio.create_task(fresh.perform(place.run_id, effect, place.act, later.probe))
     await later.reached.wait()
@@ -236,3 +240,16 @@ async def test_of_many_workers_at_once_one_acts(place: Place) -> None:
 
     assert any(await asyncio.gather(*(one() for _ in range(8))))
     assert place.done == ["order"]
+
+
+async def test_an_outage_of_what_is_probed_leaves_one_intent(place: Place) -> None:
+    effect = Effect(key=KEY, kind="comment", target="#1", about="a comment", request="r")
+
+    async def away() -> Receipt | None:
+        raise RemoteUnavailable("the forge is away")
+
+    for _ in range(5):
+        with pytest.raises(RemoteUnavailable):
+            await Effects(place.journal, Dossiers(place.journal)).perform(place.run_id, effect, place.act, away)
+    assert await place.keys() == ["intended/1"]
+    assert (await place.perform(probed=True)).attempt == 2

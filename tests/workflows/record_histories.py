@@ -93,9 +93,9 @@ async def long(stack: Stack) -> str:
 
 
 async def pull(stack: Stack, forge: ForgeServer) -> str:
-    """A person's word for the push and the pull request, then both."""
+    """A person's word for the push and the pull request, then both, and a comment with the result."""
     stack.scripted.add("mend", MEND)
-    forge.add("team/adder", BROKEN)
+    forge.add("team/adder", BROKEN).issues.add(7)
     run_id = await stack.submit(
         task="Mend add",
         repository={"url": forge.url("team/adder")},
@@ -103,10 +103,12 @@ async def pull(stack: Stack, forge: ForgeServer) -> str:
         plan=False,
         publish_approval=True,
         pull_request={"labels": ["agent"]},
+        comment_on=7,
     )
     await stack.until(run_id, "publish_approval", seconds=SECONDS)
     await tell(stack, run_id, "approvals/publish/1", decision="approve")
     await stack.until(run_id, "completed", seconds=SECONDS)
+    await stack.until_event(run_id, "effect/comment/done", seconds=SECONDS)
     return run_id
 
 

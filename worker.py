@@ -50,7 +50,8 @@ from adapters.workspaces.materialised import ScanWorkspaces
 from adapters.workspaces.overlay import OverlayWorkspaces
 from adapters.workspaces.snapshots import PackSnapshots
 from domain.errors import InvalidRequest, PerdureError
-from domain.ports import Sandbox
+from domain.ports import Forges, Journal, Sandbox
+from domain.secrets import Mask
 from workflows.agent import AgentWorkflow
 from workflows.notify import NotifyWorkflow
 from workflows.options import host_queue
@@ -123,14 +124,21 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
             EventActivities(journal, PackSnapshots(blobs)),
             RaceActivities(journal),
             ApprovalActivities(journal, dossiers, mask),
-            PullRequestActivities(journal, dossiers, forges, mask, settings.public_url),
-            CommentActivities(journal, dossiers, forges, mask, settings.public_url),
+            *outward(journal, dossiers, forges, mask, settings),
             ModelActivities(journal, dossiers, models, FilePrompts(), SystemClock(), mask),
             opening,
             publishing,
         )
         calling = ToolActivities(host, at_once=max(4, 2 * (os.cpu_count() or 2)))
         yield Parts(here, instance, sandbox, workspaces, outputs, egress, shared, (calling, opening, publishing))
+
+
+def outward(journal: Journal, dossiers: Dossiers, forges: Forges, mask: Mask, settings: Settings) -> tuple[object, ...]:
+    """What tells the world of a run."""
+    return (
+        PullRequestActivities(journal, dossiers, forges, mask, settings.public_url),
+        CommentActivities(journal, dossiers, forges, mask, settings.public_url),
+    )
 
 
 def workers(client: Client, settings: Settings, parts: Parts, release: Release) -> tuple[Worker, Worker]:

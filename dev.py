@@ -158,6 +158,12 @@ def test(arguments: list[str]) -> int:
     return code or int(bool(failed))
 
 
+def replay(arguments: list[str]) -> int:
+    """The recorded corpus, then a sample of a server that is named or up; arguments are those of `perdure replay`."""
+    recorded = call(str(BIN / "python"), "-m", "pytest", "-q", "--no-cov", "tests/workflows/test_replay.py")
+    return call(str(BIN / "perdure"), "replay", "--if-up", *arguments) or recorded
+
+
 def lock() -> int:
     uv = find_uv()
     if uv is None:
@@ -187,7 +193,7 @@ def run(command: str, arguments: list[str]) -> int:
     if command == "lock":
         return lock()
     if command == "replay":
-        return call(str(BIN / "python"), "-m", "pytest", "tests/workflows/test_replay.py", *arguments)
+        return replay(arguments)
     if command == "bench":
         named = bool(arguments) and not arguments[0].startswith("-")
         name, given = (arguments[0], arguments[1:]) if named else ("turns", arguments)

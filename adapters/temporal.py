@@ -11,7 +11,7 @@ from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSe
 from temporalio.client import AsyncActivityHandle, Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadCodec, PayloadConverter
-from temporalio.envconfig import ClientConfig
+from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
@@ -59,9 +59,9 @@ def masking_converter(mask: Mask) -> DataConverter:
     )
 
 
-async def connect(settings: Settings) -> Client:
-    """By Temporal's own environment configuration: TEMPORAL_ADDRESS, profiles, TLS, API keys."""
-    config = ClientConfig.load_client_connect_config()
+async def connect(settings: Settings, address: str | None = None) -> Client:
+    """By Temporal's own environment configuration: TEMPORAL_ADDRESS, profiles, TLS, API keys; or to `address`, bare."""
+    config = ClientConnectConfig(target_host=address) if address else ClientConfig.load_client_connect_config()
     config.setdefault("target_host", "127.0.0.1:7233")
     config["namespace"] = config.get("namespace") or settings.namespace
     try:

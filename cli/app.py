@@ -10,9 +10,11 @@ from cli.access import Given
 from cli.approvals import approve, reject
 from cli.delete import delete
 from cli.demo import demo
+from cli.deploy import deploy
 from cli.doctor import doctor
 from cli.fork import fork, rewind
 from cli.outcome import EXIT_CODES, Outcome, complain, outcome_of
+from cli.replay import replay
 from cli.run import cancel, pause, resume, run, say, watch
 from cli.show import apply, diff, ls, show
 from cli.up import up
@@ -55,6 +57,8 @@ for command in (
     apply,
     delete,
     doctor,
+    deploy,
+    replay,
     demo,
 ):
     app.command()(command)

@@ -23,6 +23,7 @@ from domain.sandbox import Check
 OLDEST_GIT = (2, 35)
 FREE_BYTES = 2 * 1024**3
 PORTS = ((8080, "API", "--port"), (7233, "Temporal", "--temporal-port"), (8233, "Temporal Web UI", "--ui-port"))
+LOOK_SECONDS = 15.0
 KEYS = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "SCRIPTED_BASE_URL")
 
 
@@ -36,6 +37,7 @@ async def check_up(settings: Settings) -> Sequence[Check]:
     found += [*([] if up else _ports()), *stack]
     if up and (address := announced.get("temporal") or temporal_elsewhere(os.environ)):
         found.append(await _server_settings(address, settings.namespace))
+        found.append(await _versions(settings, address))
     return found
 
 
@@ -146,6 +148,19 @@ async def _server_settings(address: str, namespace: str) -> Check:
     if timer > 0.5:
         remedies.append('set history.timerProcessorMaxTimeShift to "10ms"')
     return Check(name="Temporal's pace", ok=not remedies, found=found, remedy="; ".join(remedies))
+
+
+async def _versions(settings: Settings, address: str) -> Check:
+    from cli.versions import connected, look
+
+    name = "worker's versions"
+    try:
+        async with asyncio.timeout(LOOK_SECONDS):
+            standing = await look(await connected(settings, address), settings.task_queue)
+    except (PerdureError, TimeoutError) as error:
+        return Check(name=name, ok=False, found=str(error) or "no answer", remedy="Is it a Temporal server?")
+    amiss = [f"{problem.found} {problem.remedy}" for problem in standing.problems]
+    return Check(name=name, ok=not amiss, found=standing.summary, remedy="\n    ".join(amiss))
 
 
 async def _output(*command: str) -> str | None:

@@ -25,6 +25,8 @@ AWAY_SECONDS = 15.0
 BACK_SECONDS = 2.0
 REACHES_SECONDS = 60.0
 """A boundary that nobody passes for so long is left for the next one."""
+MANY = 8
+"""Runs at once."""
 BOUNDARY = "at a named boundary"
 SWEEP = "at every named boundary, wherever a run comes next"
 SWEEPS_SECONDS = 1200.0
@@ -82,7 +84,12 @@ class Stage(Protocol):
         """The directory in which its workers and we meet."""
         ...
 
+    @property
+    def traces(self) -> list[Trace]: ...
+
     async def submit(self, work: Work, name: str) -> Trace: ...
+
+    def is_over(self, trace: Trace) -> bool: ...
 
     def other_worker(self) -> Kept:
         """One with a home of its own, which is `worker_home` from now on."""
@@ -143,12 +150,14 @@ class Injector:
         return told
 
     async def _strike(self, target: Target, passing: int) -> str:
-        """Whoever passes there first is killed; a run that will is started for it."""
+        """Whoever passes there first is killed; a run that will is started for it, but where many are under way."""
         often = len(target.works) > len(WORKS) / 2
         self._aim.take(target.name, passing if often else 1)
         number = len(self.done) + len(self.missed)
         work = target.works[number % len(target.works)]
-        await self._stage.submit(work, f"aimed-{number}-{work.name}-{self._stage.worker_home.parent.name}")
+        running = [trace.work for trace in self._stage.traces if not self._stage.is_over(trace)]
+        if len(running) < MANY or not set(target.works) & set(running):
+            await self._stage.submit(work, f"aimed-{number}-{work.name}-{self._stage.worker_home.parent.name}")
         deciding = asyncio.create_task(self._decide_at_once())
         at = await self._aim.until_struck(target.name, REACHES_SECONDS)
         deciding.cancel()

@@ -37,14 +37,9 @@ class System(Stage, Protocol):
     @property
     def home(self) -> Path: ...
 
-    @property
-    def traces(self) -> list[Trace]: ...
-
     async def start(self) -> None: ...
 
     async def stop(self) -> None: ...
-
-    def is_over(self, trace: Trace) -> bool: ...
 
     async def complete(self) -> list[Trace]: ...
 
@@ -134,14 +129,18 @@ async def _until_over(system: System, traces: Sequence[Trace], patience: float) 
 
 async def _submit(system: System, load: Load) -> None:
     """Works in turn."""
-    running: list[Trace] = []
     for number, work in enumerate(itertools.cycle(load.works)):
-        while len(running) >= load.at_once:
+        while _is_full(system, load.at_once):  # noqa: ASYNC110  it is found by looking
             await asyncio.sleep(0.1)
-            late = time.time() - STUCK_SECONDS
-            running = [one for one in running if not system.is_over(one) and one.began > late]
         # A name that is cut off here would be submitted, and known to nobody.
-        running.append(await asyncio.shield(system.submit(work, f"{system.name.split()[0]}-{work.name}-{number}")))
+        await asyncio.shield(system.submit(work, f"{system.name.split()[0]}-{work.name}-{number}"))
+
+
+def _is_full(system: System, at_once: int) -> bool:
+    """A machine that cannot follow is not given more and more runs."""
+    late = time.time() - STUCK_SECONDS
+    running = [trace.began for trace in system.traces if not system.is_over(trace)]
+    return sum(began > late for began in running) >= at_once or len(running) >= 2 * at_once
 
 
 async def _decide(system: System) -> None:

@@ -76,6 +76,7 @@ TELL = ActivityOptions(
 RECORD = ActivityOptions(
     schedule_to_close_timeout=timedelta(days=7),
     start_to_close_timeout=timedelta(seconds=30),
+    heartbeat_timeout=timedelta(seconds=5),
     retry_policy=FAST_RETRY,
 )
 CLOSE = ActivityOptions(
@@ -83,6 +84,7 @@ CLOSE = ActivityOptions(
     schedule_to_start_timeout=timedelta(seconds=10),
     schedule_to_close_timeout=timedelta(seconds=60),
     start_to_close_timeout=timedelta(seconds=50),
+    heartbeat_timeout=timedelta(seconds=5),
     retry_policy=FAST_RETRY,
 )
 RECORD_LOCAL = LocalOptions(

@@ -123,12 +123,12 @@ def _facts(run: Json) -> list[tuple[str, str | Text]]:
 def lineage_facts(run: Json) -> list[tuple[str, str | Text]]:
     facts: list[tuple[str, str | Text]] = []
     if lineage := run["lineage"]:
-        verb = "rewound from" if lineage["replaces"] else "forked from"
         before = f"{lineage['turns']} turns and ${lineage['cost_usd']:.4f} before"
-        facts.append(("lineage", f"{verb} {lineage['parent']} at {lineage['at']} ({before})"))
+        facts.append(("rewound" if lineage["replaces"] else "forked", f"from {lineage['parent']}"))
+        facts.append(("", f"at {lineage['at']} ({before})"))
         if lineage["race"]:
             kept = {True: "kept, as the first whose checks passed", False: "not kept", None: "not decided yet"}
-            facts.append(("race", f"{lineage['race']}: {kept[run['kept']]}"))
+            facts.append(("race", kept[run["kept"]]))
     if run["superseded_by"]:
         facts.append(("superseded", f"by {run['superseded_by']}"))
     return facts

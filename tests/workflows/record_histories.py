@@ -112,6 +112,20 @@ async def pull(stack: Stack, forge: ForgeServer) -> str:
     return run_id
 
 
+async def race(stack: Stack, run_id: str) -> dict[str, str]:
+    """Two forks of which one is kept, and a rewind of that one. `run_id` is of the run `plain`, which has ended."""
+    body = {"at": "turn/3", "keep": "first_verified", "count": 2}
+    made = await stack.http.post(f"/v1/runs/{run_id}/fork", json=body)
+    assert made.status_code == 202, made.text
+    ended = [await stack.until(one["id"], "completed", "cancelled", seconds=SECONDS) for one in made.json()["runs"]]
+    kept, beaten = sorted(ended, key=lambda one: not one["kept"])
+    again = await stack.http.post(f"/v1/runs/{kept['id']}/rewind", json={"at": "turn/4", "message": "Go on."})
+    (rewound,) = again.json()["runs"]
+    await tell(stack, rewound["id"], "cancel", reason="enough")
+    await stack.until(rewound["id"], "cancelled", seconds=SECONDS)
+    return {"kept": kept["id"], "beaten": beaten["id"], "rewound": rewound["id"]}
+
+
 async def tell(stack: Stack, run_id: str, path: str, **body: Any) -> None:
     answer = await stack.http.post(f"/v1/runs/{run_id}/{path}", json=body)
     assert answer.status_code in (200, 202), answer.text
@@ -190,6 +204,7 @@ async def record_at(place: Path, forge: ForgeServer) -> None:
             socket.gethostname().split(".")[0]: "host",
         }
         runs = {"plain": await plain(stack), "people": await people(stack), "long": await long(stack)}
+        runs |= await race(stack, runs["plain"])
         runs["pull"] = await pull(stack, forge)
         kept: dict[str, list[WorkflowHistory]] = {}
         for name, run_id in runs.items():

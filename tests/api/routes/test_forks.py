@@ -1,17 +1,20 @@
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from temporalio.client import Client
 
+from api.parts import ApiParts
+from api.submission import run_input
 from domain.event import RunEnded, RunStarted, TurnAnswered, WorkspaceOpened
 from domain.model import AssistantMessage, Text
 from domain.run import RunResult
 from domain.sandbox import Enforcement
 from domain.snapshot import SnapshotRef
 from tests.adapters.journal.samples import answer, returned
-from tests.api.conftest import Api
-from tests.api.test_app import check_problem
+from tests.api.conftest import Api, Serve
+from tests.api.test_app import check_problem, nowhere
 
 
 async def worked(api: Api, **more: object) -> str:
@@ -56,6 +59,17 @@ async def test_a_fork_is_there_at_once_and_shows_where_it_comes_from(api: Api, t
     found = {pair.key.name: pair.value for pair in given.typed_search_attributes}
     assert found["ParentRun"] == run_id
     assert (await api.get(f"/v1/runs/{made['id']}/usage")).json()["turns"] == []
+
+
+async def test_a_fork_taken_in_while_temporal_is_down_is_started_as_one_later(
+    parts: ApiParts, api: Api, serve: Serve
+) -> None:
+    run_id = await worked(api)
+    async with serve(replace(parts, runs=nowhere())) as cut_off:
+        (made,) = (await cut_off.post(f"/v1/runs/{run_id}/fork", {"at": "turn/1"})).json()["runs"]
+    started = run_input(await parts.journal.summary(made["id"]), parts.settings)
+    assert started.fork is not None
+    assert (started.fork.parent, started.fork.turn, started.fork.phase) == (run_id, 1, "work")
 
 
 async def test_without_a_point_a_fork_begins_at_the_newest_one(api: Api) -> None:

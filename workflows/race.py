@@ -43,6 +43,11 @@ async def lost(run: RunInput, claims: bool = False) -> Ending | None:
     return None
 
 
+def is_beaten(run: RunInput, ending: Ending) -> bool:
+    """Whether it ran in a race and did not come first: it tells nobody how it ended."""
+    return run.fork is not None and run.fork.race is not None and ending.status != "completed"
+
+
 def _beaten_by(winner: str) -> str:
     return f"Run {winner} passed its checks first; of this race one run is kept."
 

@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.notify import NotifyInput, notify
     from workflows.options import RECORD
     from workflows.phases import Phases
-    from workflows.race import lost, take_place
+    from workflows.race import is_beaten, lost, take_place
     from workflows.workspace import Seat, give_back, open_workspace
 
 
@@ -45,7 +45,7 @@ class RunWorkflow(Phases):
         workflow.set_current_details(f"**{ending.status}**\n\n{result.summary[:1000]}")
         if self.seat is not None and not self.seat.workspace.released:
             await give_back(self.run_id, self.seat.workspace)
-        if self.given.comment_on is not None:
+        if self.given.comment_on is not None and not is_beaten(self.given, ending):
             await notify(NotifyInput(run_id=self.run_id, about="ended", comment_on=self.given.comment_on))
         return result
 

@@ -10,7 +10,10 @@ PerdureError
 │   └── TooLarge                413
 ├── ModelMistake                the model's own; it reads the message as its tool result
 ├── WorldError                  the world's; Temporal retries it, after `retry_after_seconds` where known
-│   ├── ProviderUnavailable     429, 5xx, 529, timeouts and lost connections of a language model
+│   ├── ProviderUnavailable     a language model's 500s, timeouts and answers that broke off
+│   │   ├── ProviderBusy        429, 503, 529: it is asked too much
+│   │   ├── ProviderUnreachable no connection to it
+│   │   ├── QuotaUsedUp         the account behind the key has no credit left
 │   │   └── ProviderUnreadable  it answered, and nobody can use what: asked again, but not for ever
 │   ├── StorageUnavailable      Postgres or the blob store
 │   ├── RemoteUnavailable       a git remote
@@ -20,7 +23,8 @@ PerdureError
 ├── EffectInDoubt               nobody knows whether an effect was made; a person says
 ├── Fenced                      a newer attempt or generation owns the workspace; this one must stop
 └── RunStopped                  the run cannot go on: `next_step` says what a person can do
-    ├── ProviderRefused         wrong key, unknown model, bad request, content policy
+    ├── ProviderRefused         unknown model, bad request, content policy
+    │   └── KeyRefused          the key is wrong, was withdrawn, or may not do this
     ├── ContextTooLong          the conversation does not fit the model's window
     ├── RepositoryRefused       it does not exist, is not allowed, or has no such ref
     ├── SandboxRefused          the host cannot contain commands as configured
@@ -79,6 +83,19 @@ class WorldError(PerdureError):
 
 
 class ProviderUnavailable(WorldError):
+    was_asked: bool = True
+    """False where another run's refusal was known, and nobody was asked."""
+
+
+class ProviderBusy(ProviderUnavailable):
+    pass
+
+
+class ProviderUnreachable(ProviderUnavailable):
+    pass
+
+
+class QuotaUsedUp(ProviderUnavailable):
     pass
 
 
@@ -123,6 +140,10 @@ class RunStopped(PerdureError):
 
 
 class ProviderRefused(RunStopped):
+    pass
+
+
+class KeyRefused(ProviderRefused):
     pass
 
 

@@ -16,6 +16,7 @@ from adapters.journal.runs import RunTable
 from adapters.journal.setups import SetupTable
 from adapters.journal.statements import statements
 from adapters.journal.tokens import TokenTable
+from adapters.journal.weather import WeatherTable
 from adapters.journal.workspaces import WorkspaceTable
 from domain.account import Account, Admission, Amount, Raise, TeamMonth, Wanted
 from domain.approval import Approval
@@ -49,6 +50,8 @@ class PostgresJournal:
         self._setups = SetupTable(self._connections, bodies)
         self._deletions = DeletionTable(self._connections)
         self._tokens = TokenTable(self._connections)
+        self.weather = WeatherTable(self._connections, self._mask)
+        """`domain.ports.SharedWeather`: what runs tell each other of providers."""
         self._following = Following(self._connections, self._events, self._listener)
 
     @classmethod

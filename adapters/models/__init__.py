@@ -13,6 +13,7 @@ from domain.errors import InvalidRequest, ProviderRefused
 from domain.model import ModelCard, Price
 from domain.ports.model import Model
 from domain.value import Value
+from domain.weather import Place
 
 
 class Provider(Value):
@@ -70,16 +71,15 @@ class ProviderModels:
 
     def get(self, name: str) -> tuple[Model, str]:
         """Raises ProviderRefused with what to set."""
-        try:
-            provider, model = _split(name)
-        except InvalidRequest as error:
-            raise ProviderRefused(error.message, error.next_step) from error
-        remedy = self._remedy(provider)
-        if remedy:
-            raise ProviderRefused(f"The model {name} cannot be reached.", remedy)
+        provider, model = self._known(name)
         if provider not in self._made:
             self._made[provider] = PROVIDERS[provider].make(self._endpoint(provider), self._patience)
         return self._made[provider], model
+
+    def place(self, name: str) -> Place:
+        """Raises ProviderRefused with what to set."""
+        provider, model = self._known(name)
+        return Place(endpoint=self._endpoint(provider).fingerprint, model=model)
 
     def price(self, name: str) -> Price:
         own = self._own_prices.price(name) if self._own_prices else None
@@ -106,6 +106,15 @@ class ProviderModels:
         for model in self._made.values():
             await model.close()
         self._made.clear()
+
+    def _known(self, name: str) -> tuple[str, str]:
+        try:
+            provider, model = _split(name)
+        except InvalidRequest as error:
+            raise ProviderRefused(error.message, error.next_step) from error
+        if remedy := self._remedy(provider):
+            raise ProviderRefused(f"The model {name} cannot be reached.", remedy)
+        return provider, model
 
     def _card(self, name: str) -> ModelCard:
         remedy = self._remedy(_split(name)[0])

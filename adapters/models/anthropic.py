@@ -21,7 +21,7 @@ MEANINGS = {
     "APIWebhookValidationError": Meaning.LOST,
     "APIStatusError": Meaning.STATUS,
     "APIConnectionError": Meaning.CAUSE,
-    "APITimeoutError": Meaning.LOST,
+    "APITimeoutError": Meaning.CAUSE,
     "RetryableError": Meaning.LOST,
     "CredentialsError": Meaning.SET_UP,
     "IdentityTokenFileError": Meaning.SET_UP,

@@ -1,5 +1,7 @@
 """Where a provider is, and what an operator sets to reach it."""
 
+import hashlib
+
 from pydantic import SecretStr
 
 from domain.value import Value
@@ -12,6 +14,12 @@ class Endpoint(Value):
     key: SecretStr
     key_variable: str
     url_variable: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Provider, and a digest of address and key: equal where both are, and nothing that leads back to the key."""
+        told = f"{self.provider}\0{self.base_url}\0{self.key.get_secret_value()}"
+        return f"{self.provider}/{hashlib.sha256(told.encode()).hexdigest()[:20]}"
 
 
 class Patience(Value):

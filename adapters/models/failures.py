@@ -6,7 +6,17 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from adapters.models.endpoint import Endpoint
-from domain.errors import ContextTooLong, PerdureError, ProviderRefused, ProviderUnavailable, ProviderUnreadable
+from domain.errors import (
+    ContextTooLong,
+    KeyRefused,
+    PerdureError,
+    ProviderBusy,
+    ProviderRefused,
+    ProviderUnavailable,
+    ProviderUnreachable,
+    ProviderUnreadable,
+    QuotaUsedUp,
+)
 from domain.value import Value
 
 CONTEXT_CODES = frozenset(
@@ -18,6 +28,12 @@ CONTEXT_WORDS = re.compile(
     re.IGNORECASE,
 )
 QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_error", "billing_not_active"})
+BUSY = frozenset({429, 503, 529})
+BUSY_CODES = frozenset({"rate_limit_exceeded", "rate_limit_error", "overloaded_error", "server_is_overloaded"})
+KEY_CODES = frozenset({"invalid_api_key", "authentication_error", "account_deactivated"})
+QUOTA_WORDS = re.compile(
+    r"credit balance is too low|exceeded your current quota|insufficient (?:credits?|balance|funds)", re.IGNORECASE
+)
 POLICY_CODES = frozenset({"content_policy_violation", "content_filter", "moderation_blocked"})
 RETRIED_BELOW_500 = frozenset({408, 409, 421, 423, 425, 429, 499})
 STOPPED_FROM_500 = frozenset({501, 505})
@@ -41,15 +57,25 @@ def refused(endpoint: Endpoint, refusal: Refusal) -> PerdureError:
     told = f"{endpoint.provider} answered {refusal.status}: {_said(endpoint, refusal.message)}"
     if _is_context(refusal):
         return ContextTooLong(told, "Compact the conversation, or use a model with a larger window.")
-    if refusal.code in QUOTA_CODES or refusal.status == 402:
-        return ProviderRefused(told, f"The account behind {endpoint.key_variable} has no credit left: check its plan.")
+    if refusal.code in QUOTA_CODES or refusal.status == 402 or QUOTA_WORDS.search(refusal.message):
+        remedy = f"The account behind {endpoint.key_variable} has no credit left: check its plan. Runs wait for it."
+        return QuotaUsedUp(told, remedy, retry_after_seconds=retry_after_seconds(refusal.headers))
     if _is_retried(refusal):
-        return ProviderUnavailable(told, retry_after_seconds=retry_after_seconds(refusal.headers))
+        busy = refusal.status in BUSY or refusal.code in BUSY_CODES
+        kind = ProviderBusy if busy else ProviderUnavailable
+        return kind(told, retry_after_seconds=retry_after_seconds(refusal.headers))
+    if refusal.status in (401, 403) or refusal.code in KEY_CODES:
+        return KeyRefused(told, _remedy(endpoint, refusal))
     return ProviderRefused(told, _remedy(endpoint, refusal))
 
 
+def unreachable(endpoint: Endpoint, what: str) -> ProviderUnreachable:
+    """No connection could be made."""
+    return ProviderUnreachable(f"{endpoint.provider} at {endpoint.base_url}: {_said(endpoint, what)}")
+
+
 def lost(endpoint: Endpoint, what: str) -> ProviderUnavailable:
-    """The connection failed, or ended before the answer did."""
+    """The connection ended before the answer did."""
     return ProviderUnavailable(f"{endpoint.provider} at {endpoint.base_url}: {_said(endpoint, what)}")
 
 
@@ -109,7 +135,7 @@ def _is_retried(refusal: Refusal) -> bool:
 def _remedy(endpoint: Endpoint, refusal: Refusal) -> str:
     if refusal.code in POLICY_CODES:
         return "The provider's content policy stopped this request: change the task, or use another model."
-    if refusal.status == 401:
+    if refusal.status == 401 or (refusal.code in KEY_CODES and refusal.status != 403):
         return f"Check {endpoint.key_variable}: the key is wrong or was withdrawn."
     if refusal.status == 403:
         return f"The key in {endpoint.key_variable} may not use this model or this endpoint."

@@ -21,7 +21,7 @@ MEANINGS = {
     "APIResponseValidationError": Meaning.LOST,
     "APIStatusError": Meaning.STATUS,
     "APIConnectionError": Meaning.CAUSE,
-    "APITimeoutError": Meaning.LOST,
+    "APITimeoutError": Meaning.CAUSE,
     "BadRequestError": Meaning.STATUS,
     "AuthenticationError": Meaning.STATUS,
     "OAuthError": Meaning.STATUS,

@@ -6,13 +6,14 @@ from enum import Enum
 from typing import Any
 
 from adapters.models.endpoint import Endpoint
-from adapters.models.failures import Refusal, lost, misdirected, refused
+from adapters.models.failures import Refusal, lost, misdirected, refused, unreachable
 from domain.errors import PerdureError, ProviderRefused
 
 
 class Meaning(Enum):
     STATUS = "the provider answered with an error status"
     LOST = "no answer, or not all of it"
+    UNREACHABLE = "no connection"
     ADDRESS = "the base URL is wrong"
     CAUSE = "says less than its cause"
     SET_UP = "the client is not set up as it must be"
@@ -24,16 +25,16 @@ HTTPX2 = {
     "RequestError": Meaning.LOST,
     "TransportError": Meaning.LOST,
     "TimeoutException": Meaning.LOST,
-    "ConnectTimeout": Meaning.LOST,
+    "ConnectTimeout": Meaning.UNREACHABLE,
     "ReadTimeout": Meaning.LOST,
     "WriteTimeout": Meaning.LOST,
     "PoolTimeout": Meaning.LOST,
     "NetworkError": Meaning.LOST,
     "ReadError": Meaning.LOST,
     "WriteError": Meaning.LOST,
-    "ConnectError": Meaning.LOST,
+    "ConnectError": Meaning.UNREACHABLE,
     "CloseError": Meaning.LOST,
-    "ProxyError": Meaning.LOST,
+    "ProxyError": Meaning.UNREACHABLE,
     "UnsupportedProtocol": Meaning.ADDRESS,
     "ProtocolError": Meaning.LOST,
     "LocalProtocolError": Meaning.SET_UP,
@@ -72,6 +73,8 @@ def translate(endpoint: Endpoint, error: BaseException, table: Mapping[str, Mean
     told = str(error) or type(error).__name__
     if meaning in (Meaning.LOST, Meaning.CAUSE):
         return lost(endpoint, f"{type(error).__name__}: {told}")
+    if meaning is Meaning.UNREACHABLE:
+        return unreachable(endpoint, f"{type(error).__name__}: {told}")
     if meaning is Meaning.ADDRESS:
         return misdirected(endpoint, told)
     if meaning is Meaning.SET_UP:

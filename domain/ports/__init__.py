@@ -9,6 +9,7 @@ from domain.ports.network import Egress
 from domain.ports.process import Clock, LiveTasks, Prompts
 from domain.ports.repository import Repositories
 from domain.ports.sandbox import Sandbox
+from domain.ports.weather import SharedWeather
 
 __all__ = [
     "Accounts",
@@ -30,6 +31,7 @@ __all__ = [
     "RunCount",
     "RunFilter",
     "Sandbox",
+    "SharedWeather",
     "Snapshots",
     "Submission",
     "Workspaces",

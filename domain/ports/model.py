@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from domain.model import ModelAnswer, ModelCard, ModelRequest, Price
+from domain.weather import Place
 
 
 class Model(Protocol):
@@ -21,6 +22,10 @@ class Model(Protocol):
 class Models(Protocol):
     def get(self, name: str) -> tuple[Model, str]:
         """The provider of `provider:model` and the model's own name. Raises ProviderRefused with what to set."""
+        ...
+
+    def place(self, name: str) -> Place:
+        """Where `provider:model` is asked, for what runs tell each other. Raises ProviderRefused as `get` does."""
         ...
 
     def price(self, name: str) -> Price: ...

@@ -6,18 +6,42 @@ from email.utils import format_datetime
 import pytest
 
 from adapters.models.failures import Refusal, lost, misdirected, refused, retry_after_seconds
-from domain.errors import ContextTooLong, PerdureError, ProviderRefused, ProviderUnavailable
+from domain.errors import (
+    ContextTooLong,
+    KeyRefused,
+    PerdureError,
+    ProviderBusy,
+    ProviderRefused,
+    ProviderUnavailable,
+    QuotaUsedUp,
+)
 from tests.adapters.models.asking import endpoint
 
 HERE = endpoint("http://vendor.test")
 
 
-@pytest.mark.parametrize("status", [408, 409, 425, 429, 499, 500, 502, 503, 504, 529])
+@pytest.mark.parametrize("status", [408, 409, 425, 499, 500, 502, 504])
 def test_what_may_pass_is_tried_again(status: int):
     assert type(refused(HERE, Refusal(status=status, message="later"))) is ProviderUnavailable
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 402, 403, 404, 405, 412, 422, 431, 501])
+@pytest.mark.parametrize("status", [429, 503, 529])
+def test_what_is_asked_too_much_says_so(status: int):
+    assert type(refused(HERE, Refusal(status=status, message="later"))) is ProviderBusy
+
+
+def test_an_overload_told_in_the_middle_of_a_stream_is_known_by_its_code():
+    assert type(refused(HERE, Refusal(status=500, message="later", code="overloaded_error"))) is ProviderBusy
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, ""), (403, ""), (400, "invalid_api_key")])
+def test_a_refused_key_is_told_from_other_refusals(status: int, code: str):
+    error = refused(HERE, Refusal(status=status, message="no", code=code))
+    assert type(error) is KeyRefused
+    assert "VENDOR_API_KEY" in error.next_step
+
+
+@pytest.mark.parametrize("status", [301, 400, 404, 405, 412, 422, 431, 501])
 def test_what_will_not_pass_stops_the_run(status: int):
     error = refused(HERE, Refusal(status=status, message="no"))
     assert type(error) is ProviderRefused
@@ -40,14 +64,25 @@ def test_a_conversation_that_does_not_fit_is_known_by_code_status_or_words(refus
     assert type(refused(HERE, refusal)) is ContextTooLong
 
 
-def test_a_quota_that_is_used_up_is_not_waited_for():
-    error = refused(HERE, Refusal(status=429, message="You exceeded your current quota", code="insufficient_quota"))
-    assert type(error) is ProviderRefused
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Refusal(status=429, message="no", code="insufficient_quota"),
+        Refusal(status=402, message="no"),
+        Refusal(status=403, message="no", code="billing_not_active"),
+        Refusal(status=400, message="Your credit balance is too low to access the API", code="invalid_request_error"),
+        Refusal(status=429, message="You exceeded your current quota, please check your plan"),
+    ],
+)
+def test_a_quota_that_is_used_up_is_waited_for_and_says_so(refusal: Refusal):
+    error = refused(HERE, refusal)
+    assert type(error) is QuotaUsedUp
     assert "credit" in error.next_step
 
 
 @pytest.mark.parametrize(
-    ("status", "asked", "kind"), [(429, "false", ProviderRefused), (400, "true", ProviderUnavailable)]
+    ("status", "asked", "kind"),
+    [(429, "false", ProviderRefused), (429, "true", ProviderBusy), (400, "true", ProviderUnavailable)],
 )
 def test_x_should_retry_goes_before_the_status(status: int, asked: str, kind: type[PerdureError]):
     assert type(refused(HERE, Refusal(status=status, message="", headers={"x-should-retry": asked}))) is kind

@@ -15,7 +15,7 @@ import pytest
 from adapters.models import anthropic as anthropic_adapter
 from adapters.models import openai as openai_adapter
 from adapters.models.transport import HTTPX2, Meaning, meaning_of, told_error, translate
-from domain.errors import ContextTooLong, ProviderRefused, ProviderUnavailable
+from domain.errors import ContextTooLong, KeyRefused, ProviderBusy, ProviderRefused, ProviderUnavailable, QuotaUsedUp
 from tests.adapters.models.asking import endpoint
 
 HERE = endpoint("http://vendor.test")
@@ -68,7 +68,7 @@ def test_every_loaded_descendant_becomes_one_of_ours(sdk: str):
     _, root, table = SDKS[sdk]
     for kind in descendants(root):
         translated = translate(HERE, instance(kind), table)
-        assert type(translated) in (ProviderUnavailable, ProviderRefused, ContextTooLong), kind
+        assert isinstance(translated, ProviderUnavailable | ProviderRefused | ContextTooLong), kind
 
 
 def test_every_exception_of_httpx2_is_named_and_becomes_one_of_ours():
@@ -76,21 +76,21 @@ def test_every_exception_of_httpx2_is_named_and_becomes_one_of_ours():
     assert len(kinds) > 20
     assert {kind.__name__ for kind in kinds} <= HTTPX2.keys()
     for kind in {*kinds, *descendants(httpx2.HTTPError)}:
-        assert type(translate(HERE, instance(kind), {})) in (ProviderUnavailable, ProviderRefused), kind
+        assert isinstance(translate(HERE, instance(kind), {}), ProviderUnavailable | ProviderRefused), kind
 
 
 @pytest.mark.parametrize(
     ("sdk", "name", "ours"),
     [
-        ("openai", "RateLimitError", ProviderUnavailable),
-        ("openai", "AuthenticationError", ProviderRefused),
+        ("openai", "RateLimitError", ProviderBusy),
+        ("openai", "AuthenticationError", KeyRefused),
         ("openai", "NotFoundError", ProviderRefused),
         ("openai", "ConflictError", ProviderUnavailable),
         ("openai", "APITimeoutError", ProviderUnavailable),
         ("openai", "ContentFilterFinishReasonError", ProviderRefused),
-        ("anthropic", "OverloadedError", ProviderUnavailable),
+        ("anthropic", "OverloadedError", ProviderBusy),
         ("anthropic", "ContentTooLargeError", ContextTooLong),
-        ("anthropic", "PaymentRequiredError", ProviderRefused),
+        ("anthropic", "PaymentRequiredError", QuotaUsedUp),
         ("anthropic", "RequestTimeoutError", ProviderUnavailable),
         ("anthropic", "HTTPNotImplementedError", ProviderRefused),
         ("anthropic", "CredentialsError", ProviderRefused),

@@ -116,6 +116,7 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
         egress = EgressProxy(home, settings.agent_uid)
         outputs = HostOutputs(home / "outputs", blobs, mask)
         dossiers = Dossiers(journal)
+        sky = (journal.weather, site.weather)
         here = host_id(home, host_name())
         host = Host(here, journal, dossiers, sandbox, workspaces, repositories, outputs, site, mask, egress)
         opening = WorkspaceActivities(host)
@@ -125,7 +126,7 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
             RaceActivities(journal),
             ApprovalActivities(journal, dossiers, mask),
             *outward(journal, dossiers, forges, mask, settings),
-            ModelActivities(journal, dossiers, models, FilePrompts(), SystemClock(), mask),
+            ModelActivities(journal, dossiers, models, FilePrompts(), SystemClock(), mask, *sky),
             opening,
             publishing,
         )

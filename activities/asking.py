@@ -1,49 +1,76 @@
 """Asks a provider for one turn: what must hold before, the call, what is recorded after it."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 
 from temporalio import activity
 
 from activities.live import LiveStream
-from activities.refusals import Refusals
 from activities.turns import CallModelInput
-from domain.errors import ProviderUnavailable
+from domain.errors import KeyRefused, ProviderUnavailable, RunStopped
 from domain.event import TurnAnswered
 from domain.model import AssistantMessage, Block, ModelAnswer, ModelRequest, ToolCall, cost_usd
-from domain.ports import Clock, Journal, Models
+from domain.ports import Journal, Models, SharedWeather
 from domain.record import NewEvent, RecordedEvent
 from domain.secrets import Mask
+from domain.weather import Outlook, Place, WeatherRules, gust, known_weather
 
 
 class Asking:
-    def __init__(self, journal: Journal, models: Models, clock: Clock, mask: Mask) -> None:
+    def __init__(
+        self, journal: Journal, models: Models, mask: Mask, weather: SharedWeather, rules: WeatherRules
+    ) -> None:
         self._journal = journal
         self._models = models
         self._mask = mask
-        self._refusals = Refusals(journal, clock)
+        self._weather = weather
+        self._rules = rules
 
     async def ask(
-        self, input: CallModelInput, model: str, request: Callable[[str], ModelRequest]
+        self,
+        input: CallModelInput,
+        model: str,
+        request: Callable[[str], ModelRequest],
+        admitted: Callable[[], Awaitable[None]],
     ) -> Sequence[RecordedEvent]:
         """What stands in the journal afterwards, the answer first; `request` is made for the model's own name.
 
-        Raises ProviderUnavailable, its wait recorded, where the turn is to be asked again later.
+        Raises ProviderUnavailable with the wait, which is shared, where the turn is to be asked again later.
         """
         provider, name = self._models.get(model)
+        place = self._models.place(model)
+        outlook = await self._weather.enter(place, self._rules)
+        if not outlook.may_ask:
+            raise known_weather(outlook)
+        await admitted()
         asked = request(name)
         # What must hold before the provider is asked is checked or reserved here.
-        stream = await self._stream(input)
+        stream = Clearing(self._weather, place, outlook, await self._stream(input))
         began = monotonic()
         try:
             answer = await provider.answer(asked, stream.send)
-        except ProviderUnavailable as error:
+        except (ProviderUnavailable, KeyRefused) as error:
             # Nothing was answered: what was reserved is given back here.
-            raise await self._refusals.note(input, error) from error
+            raise await self._heard(input, place, outlook, error) from error
+        except RunStopped:
+            await stream.clear()
+            raise
+        await stream.clear()
         # One transaction records the answer and what goes with it.
         events = [NewEvent(key=f"turn/{input.turn}", event=self._answered(input, model, answer, monotonic() - began))]
         return await self._journal.record(input.run_id, events)
+
+    async def _heard(
+        self, input: CallModelInput, place: Place, outlook: Outlook, error: ProviderUnavailable | KeyRefused
+    ) -> ProviderUnavailable | KeyRefused:
+        """Others on the same key are told, and the wait is theirs, too."""
+        told = gust(error, place, input.run_id, outlook.asked_at, self._rules)
+        seed = f"{input.run_id}/{input.turn}/{activity.info().attempt}"
+        seconds = await self._weather.heard(told, self._rules, seed)
+        if isinstance(error, ProviderUnavailable):
+            error.retry_after_seconds = seconds
+        return error
 
     async def _stream(self, input: CallModelInput) -> LiveStream:
         attempt = activity.info().attempt
@@ -63,6 +90,26 @@ class Asking:
             cost_usd=cost_usd(self._models.price(model), answer.usage),
             seconds=round(seconds, 3),
         )
+
+
+class Clearing:
+    """Whoever is let in after a wait, and hears a first word, lets the others in."""
+
+    def __init__(self, weather: SharedWeather, place: Place, outlook: Outlook, stream: LiveStream) -> None:
+        self._weather = weather
+        self._place = place
+        self._outlook = outlook
+        self._stream = stream
+        self._is_clear = not outlook.stands
+
+    async def send(self, kind: str, text: str) -> None:
+        await self.clear()
+        await self._stream.send(kind, text)
+
+    async def clear(self) -> None:
+        if not self._is_clear:
+            self._is_clear = True
+            await self._weather.clear(self._place, self._outlook)
 
 
 def _with_our_ids(blocks: Sequence[Block], turn: int) -> tuple[Block, ...]:

@@ -6,6 +6,7 @@ from temporalio import activity
 
 from activities.asking import Asking
 from activities.dossiers import Dossiers
+from activities.failover import Failover
 from activities.tools import TOOLS, schema
 from activities.turns import CallModelInput, CallModelResult, planned, settle
 from domain.agents import AGENTS
@@ -14,21 +15,31 @@ from domain.event import MessageReceived, NoteAdded, TurnAnswered
 from domain.model import ModelRequest, ToolSchema
 from domain.notes import failed_check, note_text
 from domain.policies import policy
-from domain.ports import Clock, Journal, Models, Prompts
+from domain.ports import Clock, Journal, Models, Prompts, SharedWeather
 from domain.prompt import first_message, system_prompt
 from domain.record import NewEvent
 from domain.secrets import Mask
 from domain.tool import ToolPolicy
+from domain.weather import WeatherRules
 
 
 class ModelActivities:
     def __init__(
-        self, journal: Journal, dossiers: Dossiers, models: Models, prompts: Prompts, clock: Clock, mask: Mask
+        self,
+        journal: Journal,
+        dossiers: Dossiers,
+        models: Models,
+        prompts: Prompts,
+        clock: Clock,
+        mask: Mask,
+        weather: SharedWeather,
+        rules: WeatherRules,
     ) -> None:
         self._journal = journal
         self._dossiers = dossiers
         self._prompts = prompts
-        self._asking = Asking(journal, models, clock, mask)
+        asking = Asking(journal, models, mask, weather, rules)
+        self._failover = Failover(journal, asking, clock, rules)
 
     @activity.defn
     async def call_model(self, input: CallModelInput) -> CallModelResult:
@@ -40,6 +51,9 @@ class ModelActivities:
         answered = dossier.answer(input.turn)
         if answered is None:
             answered = await self._ask(input, dossier)
+            if dossier.answer(input.turn) is None:
+                # Others recorded something meanwhile, so that it was not taken in at once.
+                dossier = await self._dossiers.of(input.run_id)
         rules = (AGENTS[input.agent].tools, self._policy(input.agent, dossier), dossier.granted)
         # Only for the answer that stands: of two attempts that both asked, one comes too late with another answer.
         settled = [one for one in settle(answered, *rules) if one.call not in dossier.returned]
@@ -47,7 +61,8 @@ class ModelActivities:
             events = [NewEvent(key=f"{one.call}/returned", event=one) for one in settled]
             for recorded in await self._journal.record(input.run_id, events):
                 self._dossiers.add(input.run_id, recorded)
-        return planned(answered, *rules)
+        waited = await self._failover.over(input, dossier)
+        return planned(answered, *rules).model_copy(update={"waited_seconds": waited})
 
     async def _deliver(self, input: CallModelInput, dossier: Dossier) -> None:
         events = [
@@ -70,7 +85,7 @@ class ModelActivities:
         await self._journal.record(input.run_id, events)
 
     async def _ask(self, input: CallModelInput, dossier: Dossier) -> TurnAnswered:
-        answer, *_ = await self._asking.ask(input, input.model, lambda name: self._request(input, name, dossier))
+        answer, *_ = await self._failover.ask(input, dossier, lambda name: self._request(input, name, dossier))
         self._dossiers.add(input.run_id, answer)
         assert isinstance(answer.event, TurnAnswered)
         return answer.event

@@ -45,6 +45,8 @@ class CallModelResult(Value):
     stop: Literal["end", "tool_calls", "length", "refused"]
     tokens: int
     cost_usd: float
+    waited_seconds: float = 0.0
+    """For the provider: not the run's own time."""
 
 
 class _Read(Value):

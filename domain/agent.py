@@ -16,6 +16,8 @@ class AgentDefinition(Value):
     tool_policy: ToolPolicy = ToolPolicy(name="default")
     model: str | None = None
     """`provider:model`; None is the server's default."""
+    fallback_models: tuple[str, ...] = ()
+    """Who answers while that one cannot, in this order."""
     limits: Limits = Limits()
     sandbox_limits: SandboxLimits = SandboxLimits()
     max_output_tokens: int = 8192

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from domain.approval import AGAIN, DecideApproval, Plan, about
+from domain.chain import Chain
 from domain.conversation import Conversation
 from domain.effect import Ledger
 from domain.event import (
@@ -38,6 +39,7 @@ class Dossier:
         self.run_id = run_id
         self.seq = 0
         self.conversation = Conversation()
+        self.chain = Chain()
         self.rules: str | None = None
         self.proposed: Plan | None = None
         self._accepted: Plan | None = None
@@ -96,6 +98,7 @@ class Dossier:
             if recorded.seq > self.seq:
                 self.seq = recorded.seq
                 self.conversation.take(recorded)
+                self.chain.take(recorded)
                 self._take(recorded)
 
     def _take(self, recorded: RecordedEvent) -> None:

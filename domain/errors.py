@@ -140,7 +140,8 @@ class RunStopped(PerdureError):
 
 
 class ProviderRefused(RunStopped):
-    pass
+    elsewhere: bool = True
+    """False where no other model should be asked either."""
 
 
 class KeyRefused(ProviderRefused):

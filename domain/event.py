@@ -4,7 +4,7 @@ An event has a deterministic `key` within its run; recording a key twice is reco
 
     submitted  started  ended  forked  superseded/<run id>  race  repository  rules  workspace/<generation>
     status/<n>  message/<message id>  message/forked/<n>
-    turn/<n>  turn/<n>/note/<k>  turn/<n>/refused/<attempt>
+    turn/<n>  turn/<n>/note/<k>  turn/<n>/refused/<attempt>  model/<n>
     <call>/started/<attempt>  <call>/redone/<attempt>  <call>/returned
     approval/<approval id>/requested  approval/<approval id>/decided
     connection/<call>/<attempt>/<n>  connection/<call>/<attempt>/rest
@@ -32,7 +32,7 @@ from domain.events.run import (
     RunSuperseded,
     StatusChanged,
 )
-from domain.events.turn import MessageReceived, NoteAdded, TurnAnswered, TurnRefused
+from domain.events.turn import MessageReceived, ModelChanged, NoteAdded, TurnAnswered, TurnRefused
 from domain.events.workspace import RepositoryResolved, RulesRead, WorkspaceOpened
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "Event",
     "LimitsRaised",
     "MessageReceived",
+    "ModelChanged",
     "NoteAdded",
     "PlanAccepted",
     "PlanProposed",
@@ -85,6 +86,7 @@ Event = Annotated[
     | NoteAdded
     | TurnAnswered
     | TurnRefused
+    | ModelChanged
     | ToolStarted
     | ToolRedone
     | ConnectionTried

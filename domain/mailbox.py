@@ -3,6 +3,8 @@
 The words: `pause`, `resume`, `cancel`, `send_message`, and `decide_approval` with `domain.approval.DecideApproval`.
 """
 
+from datetime import datetime
+
 from pydantic import Field
 
 from domain.value import Value
@@ -23,6 +25,13 @@ class ResumeRun(Value):
 class CancelRun(Value):
     by: str = BY_SIGNAL
     reason: str = Field(default="", max_length=10_000)
+
+
+class ShowWait(Value):
+    """From a worker, not from a person: the run waits for its provider, or does no more where `until` is None."""
+
+    until: datetime | None = None
+    reason: str = ""
 
 
 class SendMessage(Value):

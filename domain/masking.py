@@ -4,7 +4,7 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 
-from domain.event import EffectFailed, Event, RulesRead, RunEnded, StatusChanged, ToolReturned, TurnRefused
+from domain.event import EffectFailed, Event, ModelChanged, RulesRead, RunEnded, StatusChanged, ToolReturned, TurnRefused
 from domain.ports.journal import CallCommit, Submission
 from domain.record import LiveDelta, NewEvent
 from domain.secrets import Mask
@@ -47,7 +47,7 @@ def _heard(event: Event, mask: Mask) -> Event:
         case RulesRead():
             text = mask.text(event.text)
             return _with(event, text == event.text, text=text)
-        case StatusChanged() | TurnRefused() | EffectFailed():
+        case StatusChanged() | TurnRefused() | EffectFailed() | ModelChanged():
             text = mask.text(event.reason)
             return _with(event, text == event.reason, reason=text)
         case _:

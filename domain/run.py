@@ -43,6 +43,7 @@ class RunSpec(Value):
     repository: RepositorySpec | None = None
     agent: str = "coder"
     model: str | None = None
+    fallback_models: tuple[str, ...] | None = None
     plan: bool = True
     plan_approval: bool = False
     tool_policy: str = "default"
@@ -143,6 +144,11 @@ class RunSummary(Value):
     run_id: str
     spec: RunSpec
     model: str
+    """Who answers now: the one that was asked for, or a fallback."""
+    fallback_models: tuple[str, ...] = ()
+    model_changes: int = 0
+    resent_tokens: int = 0
+    """What changes of the model had to send anew, past any cache."""
     owner: str
     status: RunStatus
     phase: Phase | None = None

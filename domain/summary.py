@@ -7,6 +7,7 @@ from domain.errors import NotFound
 from domain.event import (
     EffectDone,
     LimitsRaised,
+    ModelChanged,
     PlanAccepted,
     PlanProposed,
     RaceWon,
@@ -58,6 +59,7 @@ def _submitted(run_id: str, recorded: RecordedEvent, event: RunSubmitted) -> Run
         run_id=run_id,
         spec=event.spec,
         model=event.model,
+        fallback_models=event.fallback_models,
         owner=event.owner,
         status="queued",
         created_at=recorded.at,
@@ -114,6 +116,12 @@ def _content_changes(recorded: RecordedEvent, summary: RunSummary) -> dict[str, 
             return {"superseded_by": by}
         case RaceWon():
             return {"kept": True}
+        case ModelChanged() as changed:
+            return {
+                "model": changed.model,
+                "model_changes": changed.number,
+                "resent_tokens": changed.resent_tokens_in_all,
+            }
         case LimitsRaised(limits=limits):
             return {"spec": summary.spec.model_copy(update={"limits": limits})}
     return {}
@@ -123,8 +131,15 @@ def _refusals_after(refusals: list[RecordedEvent], recorded: RecordedEvent) -> l
     """Refusals by the provider that nothing has ended yet."""
     if isinstance(recorded.event, TurnRefused):
         return [*refusals, recorded]
-    ends_them = isinstance(recorded.event, TurnAnswered | StatusChanged | RunStarted | RunEnded)
+    if isinstance(recorded.event, StatusChanged):
+        return [] if ends_refusals(recorded.event) else refusals
+    ends_them = isinstance(recorded.event, TurnAnswered | ModelChanged | RunStarted | RunEnded)
     return [] if ends_them else refusals
+
+
+def ends_refusals(said: StatusChanged) -> bool:
+    """A run that is paused and goes on still waits for its provider."""
+    return said.phase is not None or said.status in ENDED
 
 
 def _waiting_for_provider(summary: RunSummary, refusals: list[RecordedEvent]) -> RunSummary:

@@ -10,6 +10,7 @@ from domain.network import AllowedHost
 from domain.repository import Verdict
 from domain.sandbox import SandboxLimits
 from domain.value import Value
+from domain.weather import WeatherRules
 
 
 class LimitsWanted(Value):
@@ -53,12 +54,18 @@ class PublishRules(Value):
     """Added and removed together; more is `large`."""
 
 
+class AgentRules(Rules):
+    fallback_models: tuple[str, ...] | None = None
+    """`provider:model`: who answers while the run's own model cannot; None: as the agent kind has it."""
+
+
 class Site(Value):
     """The operator's decisions, as the file PERDURE_SITE says them. Without one nothing reaches the network."""
 
-    agents: dict[str, Rules] = {}
+    agents: dict[str, AgentRules] = {}
     repositories: tuple[RepositoryRules, ...] = ()
     publish: PublishRules = PublishRules()
+    weather: WeatherRules = WeatherRules()
 
 
 class Terms(Value):
@@ -71,7 +78,8 @@ class Terms(Value):
 
 def terms_of(site: Site, agent: str, limits: SandboxLimits, repository: str, wanted: LimitsWanted) -> Terms:
     """The agent kind's, then its repository's rules; hosts add up, a run itself can only lower limits."""
-    rules = [site.agents.get(agent, Rules()), *(one for one in site.repositories if fnmatchcase(repository, one.match))]
+    matching = (one for one in site.repositories if fnmatchcase(repository, one.match))
+    rules: list[Rules] = [site.agents.get(agent, AgentRules()), *matching]
     for rule in rules:
         limits = limits.model_copy(update=_said(rule.limits))
     lowered = {name: min(value, getattr(limits, name)) for name, value in _said(wanted).items()}

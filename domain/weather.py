@@ -18,7 +18,7 @@ from domain.errors import (
 from domain.value import Value
 
 WeatherKind = Literal["busy", "broken", "unreachable", "quota", "key"]
-"""`busy`: 429, 503, 529. `broken`: other 5xx, timeouts, answers cut off. `quota`: no credit. `key`: the key is refused."""
+"""`busy`: 429, 503, 529. `broken`: other 5xx, timeouts, answers cut off. `quota`: no credit. `key`: it is refused."""
 LONGEST_ASKED_SECONDS = 86_400.0
 """No Retry-After is believed beyond a day."""
 

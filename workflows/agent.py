@@ -131,6 +131,7 @@ class AgentWorkflow(Attended):
         )
         self.tokens += answer.tokens
         self.cost_usd += answer.cost_usd
+        self.waited_seconds += answer.waited_seconds
         return answer
 
     def _take_stock(self, answer: CallModelResult, fingerprints: list[str]) -> None:

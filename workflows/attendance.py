@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.approval import WAITING
     from domain.approval import ApprovalKind, DecideApproval
     from domain.event import StatusChanged
-    from domain.mailbox import PauseRun, ResumeRun, SendMessage
+    from domain.mailbox import PauseRun, ResumeRun, SendMessage, ShowWait
     from domain.run import Phase, RunStatus, WaitingFor
     from workflows.approvals import PendingApproval
     from workflows.attributes import show_status
@@ -25,6 +25,7 @@ class Attended(Protocol):
     words: list[Word]
     messages: list[SendMessage]
     paused: bool
+    wait: ShowWait
 
 
 class Attendance:
@@ -71,8 +72,13 @@ class Attendance:
     def show(self) -> None:
         """The run's status for whoever looks at Temporal."""
         status, waiting_for = self._status()
+        wait = self._run.wait
+        if status == "running" and wait.until is not None:
+            status, waiting_for = "waiting", "provider"
         show_status(status, waiting_for)
         waits = f" for **{waiting_for}**" if waiting_for else ""
+        if waiting_for == "provider" and wait.until is not None:
+            waits += f", first until {wait.until:%Y-%m-%d %H:%M:%S} UTC\n\n{wait.reason}"
         pending = "".join(f"\n* {kind}: `{one}`" for one, kind in self._run.pending.items())
         # Without the empty line the Web UI shows no list.
         asks = f"\n\nDecide over the API, or by the signal `decide_approval`:\n{pending}" if pending else ""
@@ -92,8 +98,8 @@ class Attendance:
                 await self._forward("resume", word)
             case DecideApproval():
                 await self._forward("decide_approval", word)
-            case PendingApproval():
-                # A phase asks: there is nothing to pass on, but something to show.
+            case PendingApproval() | ShowWait():
+                # A phase asks, or a provider does not answer: there is nothing to pass on, but something to show.
                 pass
         self.show()
 

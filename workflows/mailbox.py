@@ -10,10 +10,10 @@ with workflow.unsafe.imports_passed_through():
     from domain.approval import ApprovalKind, DecideApproval, Plan
     from domain.effect import EffectWord
     from domain.limits import Limits, raised
-    from domain.mailbox import BY_SIGNAL, CancelRun, PauseRun, ResumeRun, SendMessage
+    from domain.mailbox import BY_SIGNAL, CancelRun, PauseRun, ResumeRun, SendMessage, ShowWait
     from workflows.approvals import PendingApproval
 
-Word = PauseRun | ResumeRun | SendMessage | DecideApproval | PendingApproval
+Word = PauseRun | ResumeRun | SendMessage | DecideApproval | PendingApproval | ShowWait
 
 
 class Mailbox:
@@ -26,6 +26,8 @@ class Mailbox:
         self.words: list[Word] = []
         self.paused = False
         self.cancelled: CancelRun | None = None
+        self.wait = ShowWait()
+        """For the provider of its model, where `until` is set."""
         self.closed = ""
         """Why nothing can be said any more; empty while it can."""
         self.deaf = ""
@@ -36,6 +38,12 @@ class Mailbox:
     def await_decision(self, input: PendingApproval) -> None:
         """From a phase: it is about to ask."""
         self.pending.setdefault(input.approval_id, input.kind)
+        self._say(input)
+
+    @workflow.signal
+    def show_wait(self, input: ShowWait) -> None:
+        """From the worker that asks the model."""
+        self.wait = input
         self._say(input)
 
     @workflow.update(name="pause")

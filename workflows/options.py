@@ -37,8 +37,8 @@ class LocalOptions(TypedDict):
 
 
 MODEL = ActivityOptions(
-    # A provider's outage is weather: the run waits it out, visibly, for up to a day.
-    schedule_to_close_timeout=timedelta(days=1),
+    # A provider's outage is weather: the run waits it out, visibly; a quota that is used up may take a weekend.
+    schedule_to_close_timeout=timedelta(days=30),
     start_to_close_timeout=timedelta(minutes=20),
     heartbeat_timeout=timedelta(seconds=5),
     retry_policy=PATIENT_RETRY,

@@ -12,6 +12,7 @@ from domain.event import (
     EffectDone,
     Event,
     LimitsRaised,
+    ModelChanged,
     PlanAccepted,
     PlanProposed,
     RaceWon,
@@ -28,7 +29,7 @@ from domain.event import (
     WorkspaceOpened,
 )
 from domain.pull_request import PULL_REQUEST
-from domain.summary import ENDED
+from domain.summary import ENDED, ends_refusals
 
 _REFUSALS = ["refused", "refused_first"]
 _FORGOTTEN_REFUSALS: dict[str, Any] = {"refused": False, "unmarks": _REFUSALS}
@@ -47,8 +48,9 @@ def _status_facts(event: Event) -> dict[str, Any]:
         case StatusChanged() as said:
             marks = ["status", "phase"] if said.phase else ["status"]
             changes = {"started": True, "status": said.status, "waiting_for": said.waiting_for, "marks": marks}
-            unmarks = _REFUSALS if said.status in ENDED else [*_REFUSALS, "ended"]
-            return {**changes, "refused": False, "unmarks": unmarks}
+            forgotten = _FORGOTTEN_REFUSALS if ends_refusals(said) else {"unmarks": []}
+            unmarks = forgotten["unmarks"] if said.status in ENDED else [*forgotten["unmarks"], "ended"]
+            return {**changes, **forgotten, "unmarks": unmarks}
         case RunEnded(result=result):
             changes = {"started": True, "ended": True, "status": result.status, "marks": ["status", "ended"]}
             return {**changes, **_FORGOTTEN_REFUSALS}
@@ -85,6 +87,8 @@ def _content_facts(event: Event) -> dict[str, Any]:
             return {"marks": ["superseded"]}
         case RaceWon():
             return {"marks": ["race"]}
+        case ModelChanged():
+            return {"marks": ["model"], **_FORGOTTEN_REFUSALS}
         case LimitsRaised():
             return {"marks": ["limits"]}
     return {}

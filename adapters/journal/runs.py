@@ -30,7 +30,10 @@ class RunTable:
 
     async def submit(self, submission: Submission) -> tuple[str, bool]:
         spec = submission.spec
-        body, blob = await self._bodies.store(RunSubmitted(spec=spec, model=submission.model, owner=submission.owner))
+        submitted = RunSubmitted(
+            spec=spec, model=submission.model, fallback_models=submission.fallback_models, owner=submission.owner
+        )
+        body, blob = await self._bodies.store(submitted)
         run: dict[str, Any] = {
             "run_id": submission.run_id,
             "owner": submission.owner,

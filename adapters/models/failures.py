@@ -66,7 +66,9 @@ def refused(endpoint: Endpoint, refusal: Refusal) -> PerdureError:
         return kind(told, retry_after_seconds=retry_after_seconds(refusal.headers))
     if refusal.status in (401, 403) or refusal.code in KEY_CODES:
         return KeyRefused(told, _remedy(endpoint, refusal))
-    return ProviderRefused(told, _remedy(endpoint, refusal))
+    error = ProviderRefused(told, _remedy(endpoint, refusal))
+    error.elsewhere = refusal.code not in POLICY_CODES
+    return error
 
 
 def unreachable(endpoint: Endpoint, what: str) -> ProviderUnreachable:

@@ -13,6 +13,8 @@ class RunSubmitted(Value):
     spec: RunSpec
     model: str
     """Resolved: `provider:model`."""
+    fallback_models: tuple[str, ...] = ()
+    """Resolved: who answers in its stead, in this order."""
     owner: str
 
 

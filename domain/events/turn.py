@@ -6,6 +6,7 @@ from typing import Literal
 from domain.model import AssistantMessage, Usage
 from domain.run import Phase
 from domain.value import Value
+from domain.weather import WeatherKind
 
 
 class MessageReceived(Value):
@@ -49,3 +50,27 @@ class TurnRefused(Value):
     until: datetime
     unreadable: bool = False
     """It did answer, with nothing that can be used."""
+    model: str = ""
+    """`provider:model`."""
+    kind: WeatherKind = "broken"
+    asked: bool = True
+    """False where another run on the same key had heard it, and nobody was asked."""
+    shown: bool = False
+    """Temporal was told, and will be told that the wait is over."""
+
+
+class ModelChanged(Value):
+    """Another model of the run's chain answers from this turn on."""
+
+    type: Literal["model_changed"] = "model_changed"
+    turn: int
+    phase: Phase
+    before: str
+    """`provider:model`, as is `model`."""
+    model: str
+    reason: str
+    resent_tokens: int = 0
+    """The conversation so far, as the former model counted it: the next one's cache has nothing of it."""
+    number: int = 1
+    """Of the run's changes."""
+    resent_tokens_in_all: int = 0

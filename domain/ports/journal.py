@@ -45,6 +45,7 @@ class Submission(Value):
     run_id: str
     spec: RunSpec
     model: str
+    fallback_models: tuple[str, ...] = ()
     owner: str
     idempotency_key: str | None = None
     request_hash: str = ""

@@ -13,6 +13,7 @@ from adapters.journal.postgres import PostgresJournal
 from adapters.prompts import FilePrompts
 from domain.model import ModelAnswer, ModelCard, ModelRequest, Price, ToolCall, Usage
 from domain.secrets import Mask
+from domain.weather import Place, WeatherRules
 from tests.adapters.journal.samples import submission
 from worker import SystemClock
 
@@ -41,6 +42,9 @@ class TwoMinds:
     def get(self, name: str) -> tuple["TwoMinds", str]:
         return self, name
 
+    def place(self, name: str) -> Place:
+        return Place(endpoint="two", model=name)
+
     def price(self, name: str) -> Price:
         return Price(input=1, output=1)
 
@@ -59,7 +63,8 @@ async def results(journal: PostgresJournal, late: ToolCall, early: ToolCall) -> 
     run_id = str(uuid4())
     await journal.submit(submission(run_id))
     models = TwoMinds(late, early)
-    activities = ModelActivities(journal, Dossiers(journal), models, FilePrompts(), SystemClock(), Mask())
+    parts = (journal, Dossiers(journal), models, FilePrompts(), SystemClock(), Mask(), journal.weather, WeatherRules())
+    activities = ModelActivities(*parts)
     asked = CallModelInput(run_id=run_id, turn=1, phase="work", agent="coder", model="scripted:a")
     first = asyncio.create_task(ActivityEnvironment().run(activities.call_model, asked))
     await asyncio.sleep(0.1)

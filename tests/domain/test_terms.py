@@ -1,11 +1,11 @@
 from domain.network import AllowedHost
 from domain.sandbox import SandboxLimits
-from domain.terms import LimitsWanted, RepositoryRules, Rules, Site, terms_of
+from domain.terms import AgentRules, LimitsWanted, RepositoryRules, Site, terms_of
 
 LIMITS = SandboxLimits(memory_bytes=2**31, processes=512)
 MIRROR, REGISTRY = AllowedHost(host="mirror.example.com"), AllowedHost(host="*.registry.example.com")
 SITE = Site(
-    agents={"coder": Rules(network=(MIRROR,), image="kind:1", limits=LimitsWanted(memory_bytes=2**32))},
+    agents={"coder": AgentRules(network=(MIRROR,), image="kind:1", limits=LimitsWanted(memory_bytes=2**32))},
     repositories=(
         RepositoryRules(match="https://git.example.com/web/*", network=(REGISTRY,), image="web:1"),
         RepositoryRules(match="*/heavy.git", limits=LimitsWanted(cpus=8, seconds=7200)),

@@ -2,9 +2,9 @@
 
 from adapters.journal.migrations.files import execute_file
 
-revision = "0002"
-down_revision: str | None = "0001"
+revision = "0005"
+down_revision: str | None = "0004"
 
 
 def upgrade() -> None:
-    execute_file("0002_weather.sql")
+    execute_file("0005_weather.sql")

@@ -51,6 +51,8 @@ class Settings(Value):
     task_queue: str = "perdure"
     versions: VersionSettings = VersionSettings()
     default_model: str | None = None
+    fallback_models: tuple[str, ...] = ()
+    """Who answers while a run's model cannot, where nothing else names them."""
     sandbox: str = "bubblewrap"
     toolchain_paths: tuple[str, ...] = ()
     """Directories to mount read-only and put on PATH; empty means the toolchain that Perdure makes itself."""
@@ -129,6 +131,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         task_queue=env.get("PERDURE_TASK_QUEUE") or "perdure",
         versions=_versions(env),
         default_model=env.get("PERDURE_MODEL") or None,
+        fallback_models=_words(env.get("PERDURE_FALLBACK_MODELS")),
         sandbox=env.get("PERDURE_SANDBOX") or "bubblewrap",
         toolchain_paths=_paths(env.get("PERDURE_TOOLCHAIN")),
         agent_uid=int(env.get("PERDURE_AGENT_UID") or DEFAULT_AGENT_UID) if os.geteuid() == 0 else None,

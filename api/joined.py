@@ -12,6 +12,7 @@ from adapters.logs import keep_in
 from adapters.models import ProviderModels
 from adapters.prompts import FilePrompts
 from adapters.settings import Settings, load_settings
+from adapters.site import load_site
 from adapters.temporal import connect, ensure_search_attributes
 from adapters.workspaces.snapshots import PackSnapshots
 from api.parts import ApiParts, ApiSettings
@@ -59,9 +60,14 @@ def temporal_runs(settings: Settings) -> TemporalRuns:
 
 
 def api_settings(settings: Settings) -> ApiSettings:
+    site = load_site(settings.site_path)
     return ApiSettings(
         api_token=settings.api_token,
         default_model=settings.default_model,
+        fallback_models=settings.fallback_models,
+        agent_fallback_models={
+            name: rules.fallback_models for name, rules in site.agents.items() if rules.fallback_models is not None
+        },
         namespace=settings.namespace,
         temporal_ui_url=settings.temporal_ui_url,
         public_url=settings.public_url,

@@ -51,6 +51,10 @@ class ApiSettings:
     api_token: str | None = field(default=None, repr=False)
     """The operator's own token; its bearer is an admin."""
     default_model: str | None = None
+    fallback_models: tuple[str, ...] = ()
+    """Where neither the request, nor the operator's file for the agent kind, nor the agent kind names any."""
+    agent_fallback_models: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What the operator's file says, by agent kind."""
     namespace: str = "default"
     temporal_ui_url: str = "http://127.0.0.1:8233"
     public_url: str = "http://127.0.0.1:8080"

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from api.schemas.runs import LimitsView
-from domain.event import RunStarted, StatusChanged
+from domain.event import RunStarted, StatusChanged, TurnRefused
 from domain.limits import Limits, Spent
 from domain.record import RecordedEvent
 from domain.run import RunSummary, WaitingFor
 
-TYPES = ("run_started", "status_changed", "run_ended")
+TYPES = ("run_started", "status_changed", "run_ended", "turn_refused")
 """The events that `seconds_used` is folded from."""
 PEOPLE: frozenset[WaitingFor | None] = frozenset(
     ("plan_approval", "tool_approval", "publish_approval", "human_answer", "limit", "stuck", "effect_in_doubt")
@@ -32,13 +32,16 @@ def limits_left(run: RunSummary, events: Sequence[RecordedEvent], now: datetime)
 
 
 def seconds_used(events: Sequence[RecordedEvent], now: datetime) -> float:
-    """Time since the start, without the waits for people."""
+    """Time since the start, without the waits for people and for providers."""
     seconds = 0.0
     counting_since: datetime | None = None
     for recorded in events:
         if counting_since is not None:
-            seconds += (recorded.at - counting_since).total_seconds()
-        counting_since = recorded.at if _counts(recorded) else None
+            seconds += max(0.0, (recorded.at - counting_since).total_seconds())
+        if isinstance(recorded.event, TurnRefused):
+            counting_since = max(recorded.at, recorded.event.until) if counting_since is not None else None
+        else:
+            counting_since = recorded.at if _counts(recorded) else None
     if counting_since is not None:
         seconds += max(0.0, (now - counting_since).total_seconds())
     return seconds

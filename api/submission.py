@@ -29,6 +29,7 @@ def submission(asked: RunRequest, run_id: str, owner: str, key: str | None, part
     _check_named("agent", asked.agent, AGENTS)
     _check_named("tool_policy", asked.tool_policy, POLICIES)
     agent = AGENTS[asked.agent]
+    model = checked_model(asked.model or agent.model or parts.settings.default_model, parts)
     if not asked.task.strip():
         raise InvalidRequest("task: it is blank", "Say what is to be done.")
     publish = _publish(asked)
@@ -37,6 +38,7 @@ def submission(asked: RunRequest, run_id: str, owner: str, key: str | None, part
         repository=_repository(asked.repository, parts.settings) if asked.repository else None,
         agent=asked.agent,
         model=asked.model,
+        fallback_models=None if asked.fallback_models is None else tuple(asked.fallback_models),
         plan=asked.plan or asked.plan_approval,
         plan_approval=asked.plan_approval,
         tool_policy=asked.tool_policy,
@@ -54,7 +56,8 @@ def submission(asked: RunRequest, run_id: str, owner: str, key: str | None, part
     return Submission(
         run_id=run_id,
         spec=spec,
-        model=checked_model(asked.model or agent.model or parts.settings.default_model, parts),
+        model=model,
+        fallback_models=_fallback_models(asked, model, parts),
         owner=owner,
         idempotency_key=key,
         request_hash=hashlib.sha256(asked.model_dump_json().encode()).hexdigest(),
@@ -156,6 +159,23 @@ def checked_model(name: str | None, parts: ApiParts) -> str:
     except ProviderRefused as error:
         raise InvalidRequest(error.message, error.next_step) from error
     return name
+
+
+def _fallback_models(asked: RunRequest, model: str, parts: ApiParts) -> tuple[str, ...]:
+    """The request's, the operator's for the agent kind, the agent kind's, or the server's; each can be asked here."""
+    named = (
+        asked.fallback_models,
+        parts.settings.agent_fallback_models.get(asked.agent),
+        AGENTS[asked.agent].fallback_models or None,
+        parts.settings.fallback_models,
+    )
+    names = next(one for one in named if one is not None)
+    for name in names:
+        try:
+            parts.models.check(name)
+        except (InvalidRequest, ProviderRefused) as error:
+            raise InvalidRequest(f"fallback_models: {error.message}", error.next_step) from error
+    return tuple(dict.fromkeys(name for name in names if name != model))
 
 
 def _repository(asked: RepositoryRequest, settings: ApiSettings) -> RepositorySpec:

@@ -66,6 +66,11 @@ class EventLines:
     def _turn_refused(self, event: Json) -> list[Text]:
         return [_bad(f"the provider did not answer: {one_line(event['reason'])}; again at {event['until']}")]
 
+    def _model_changed(self, event: Json) -> list[Text]:
+        resent = f", {event['resent_tokens']:,} tokens sent anew" if event["resent_tokens"] else ""
+        changed = f"from here on {plain(event['model'])} answers, not {plain(event['before'])}{resent}"
+        return [Text(f"  ⇄ {changed}: {one_line(event['reason'])}", style="yellow")]
+
     def _tool_started(self, event: Json) -> list[Text]:
         self._started.add(event["call"])
         attempt = f" (attempt {event['attempt']})" if event["attempt"] > 1 else ""

@@ -107,10 +107,15 @@ def _facts(run: Json) -> list[tuple[str, str | Text]]:
     facts: list[tuple[str, str | Text]] = [("task", one_line(run["task"])), ("status", status_text(run))]
     if run["waiting_reason"]:
         facts.append(("", one_line(run["waiting_reason"])))
+    if run["waiting_until"]:
+        facts.append(("until", plain(run["waiting_until"])))
     if run["repository"]:
         facts.append(("repository", f"{run['repository']['url']} {run['repository']['ref'] or ''}".strip()))
     facts += lineage_facts(run)
     facts.append(("agent", f"{run['agent']} with {run['model']}"))
+    if run["model_changes"]:
+        now, times = plain(run["model_now"]), run["model_changes"]
+        facts.append(("", f"{now} answers now; {times} changes, {run['resent_tokens']:,} tokens sent anew"))
     spent = f"{run['turn']} turns, ${run['cost_usd']:.4f}, {tokens:,} tokens in, {usage['output_tokens']:,} out"
     facts.append(("spent", spent))
     shown = ", ".join(f"{name} {value:g}" for name, value in left.items() if value is not None)

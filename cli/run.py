@@ -32,6 +32,7 @@ def run(
     ref: Annotated[str | None, typer.Option(help="Branch, tag or commit; none: the default branch.")] = None,
     agent: Annotated[str | None, typer.Option(help="Kind of agent.")] = None,
     model: Annotated[str | None, typer.Option(help="provider:model; none: the server's default.")] = None,
+    fallback_model: Annotated[list[str] | None, typer.Option(help="Who answers while that one cannot; many.")] = None,
     verify: Annotated[list[str] | None, typer.Option(help="A command that must succeed before the end; many.")] = None,
     setup: Annotated[str | None, typer.Option(help="A command run once before the first turn.")] = None,
     plan: Annotated[bool, typer.Option(help="Make a plan before the work.")] = True,
@@ -147,6 +148,8 @@ def _request(given: Mapping[str, Any]) -> Json:
     body |= {name: True for name in ("plan_approval", "publish_approval") if given[name]}
     if given["repo"]:
         body["repository"] = {"url": _repository(given["repo"]), "ref": given["ref"]}
+    if given["fallback_model"]:
+        body["fallback_models"] = given["fallback_model"]
     if given["publish"]:
         body["publish"] = given["publish"].replace("-", "_")
     if asked := {name: given[option] for option, name in PULL_REQUEST.items() if given[option]}:

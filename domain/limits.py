@@ -16,7 +16,7 @@ class Limits(Value):
     """Input not read from a cache, plus output; re-sent context that a cache served does not count."""
     cost_usd: float | None = Field(default=5.0, gt=0)
     seconds: int | None = Field(default=None, ge=1)
-    """Wall time since the start, waits for people not counted."""
+    """Wall time since the start, waits for people and providers not counted."""
     verify_rounds: int = Field(default=3, ge=1, le=20)
     """How often failures of the verify commands go back to the model."""
 

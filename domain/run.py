@@ -144,7 +144,8 @@ class RunSummary(Value):
     run_id: str
     spec: RunSpec
     model: str
-    """Who answers now: the one that was asked for, or a fallback."""
+    model_now: str = ""
+    """Who answers: the one that was asked for, or a fallback."""
     fallback_models: tuple[str, ...] = ()
     model_changes: int = 0
     resent_tokens: int = 0

@@ -59,6 +59,7 @@ def _submitted(run_id: str, recorded: RecordedEvent, event: RunSubmitted) -> Run
         run_id=run_id,
         spec=event.spec,
         model=event.model,
+        model_now=event.model,
         fallback_models=event.fallback_models,
         owner=event.owner,
         status="queued",
@@ -118,7 +119,7 @@ def _content_changes(recorded: RecordedEvent, summary: RunSummary) -> dict[str, 
             return {"kept": True}
         case ModelChanged() as changed:
             return {
-                "model": changed.model,
+                "model_now": changed.model,
                 "model_changes": changed.number,
                 "resent_tokens": changed.resent_tokens_in_all,
             }

@@ -10,6 +10,7 @@ from api.schemas.value import Request, View
 from domain.run import TASK_MAX_CHARACTERS, Phase, Publish, RunStatus, WaitingFor
 
 Command = Annotated[str, Field(min_length=1, max_length=10_000)]
+ModelName = Annotated[str, Field(min_length=1, max_length=200)]
 LabelText = Annotated[str, Field(max_length=200)]
 RUN_ID = "019a3f6e-7c1f-7d00-8000-2b1c5c9f0a11"
 
@@ -30,7 +31,7 @@ class LimitsRequest(Request):
     turns: int | None = Field(default=None, ge=1, le=10_000, description="Answers of the model")
     tokens: int | None = Field(default=None, ge=1, description="Input not served from a cache, plus output")
     cost_usd: float | None = Field(default=None, gt=0)
-    seconds: int | None = Field(default=None, ge=1, description="Waits for people are not counted")
+    seconds: int | None = Field(default=None, ge=1, description="Waits for people and providers are not counted")
     verify_rounds: int = Field(default=3, ge=1, le=20, description="How often failed checks go back to the model")
 
 
@@ -54,6 +55,11 @@ class RunRequest(Request):
     repository: RepositoryRequest | None = Field(default=None, description="null: an empty workspace")
     agent: str = Field(default="coder", max_length=100, description="An agent kind of `GET /v1/agents`")
     model: str | None = Field(default=None, max_length=200, description="`provider:model`; null: the agent's, or ours")
+    fallback_models: list[ModelName] | None = Field(
+        default=None,
+        max_length=8,
+        description="Who answers while that one cannot, in this order; null: as the operator or the agent kind has it",
+    )
     plan: bool = Field(default=True, description="Whether a plan is made before the work")
     plan_approval: bool = Field(default=False, description="Whether a person approves the plan first")
     tool_policy: str = Field(default="default", max_length=100, description="What tools may do unasked")
@@ -233,6 +239,10 @@ class RunView(RunItem):
     tool_policy: str
     publish: Publish
     verify: list[str]
+    model_now: str = Field(description="Who answers: `model`, or one of `fallback_models`")
+    fallback_models: list[str]
+    model_changes: int
+    resent_tokens: int = Field(description="What changes of the model had to send anew, past any cache")
     usage: UsageView
     limits: LimitsView
     limits_left: LimitsView = Field(description="What is left of each limit; `seconds` runs on while the run does")

@@ -56,6 +56,10 @@ class Asking:
         except RunStopped:
             await stream.clear()
             raise
+        except BaseException:
+            if outlook.stands:
+                await self._weather.leave(place, outlook, self._rules)
+            raise
         await stream.clear()
         # One transaction records the answer and what goes with it.
         events = [NewEvent(key=f"turn/{input.turn}", event=self._answered(input, model, answer, monotonic() - began))]

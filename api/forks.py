@@ -85,10 +85,12 @@ async def submission(
     )
     changes = {"limits": limits(cut.limits, asked.limits), "model": attempt.model or parent.spec.model}
     said = f"{parent.run_id} {attempt.replaces} {attempt.number} {asked.model_dump_json()}"
+    model = checked_model(attempt.model or parent.model, parts)
     return Submission(
         run_id=attempt.run_id,
         spec=parent.spec.model_copy(update=changes),
-        model=checked_model(attempt.model or parent.model, parts),
+        model=model,
+        fallback_models=tuple(name for name in parent.fallback_models if name != model),
         owner=attempt.owner,
         # A header holds no newline, so that no client's own key is met.
         idempotency_key=attempt.key and (f"{attempt.key}\n{attempt.number}" if attempt.number else attempt.key),

@@ -4,7 +4,16 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 
-from domain.event import EffectFailed, Event, ModelChanged, RulesRead, RunEnded, StatusChanged, ToolReturned, TurnRefused
+from domain.event import (
+    EffectFailed,
+    Event,
+    ModelChanged,
+    RulesRead,
+    RunEnded,
+    StatusChanged,
+    ToolReturned,
+    TurnRefused,
+)
 from domain.ports.journal import CallCommit, Submission
 from domain.record import LiveDelta, NewEvent
 from domain.secrets import Mask

@@ -35,5 +35,9 @@ class WeatherTable:
         )
         return float(seconds) + slot_seconds(queue, rules)
 
+    async def leave(self, place: Place, outlook: Outlook, rules: WeatherRules) -> None:
+        parameters = {**place.model_dump(), "asked_at": outlook.asked_at, "probe_seconds": rules.probe_seconds}
+        await self._connections.rows(_SQL["leave"], parameters)
+
     async def clear(self, place: Place, outlook: Outlook) -> None:
         await self._connections.rows(_SQL["clear"], {**place.model_dump(), "asked_at": outlook.asked_at})

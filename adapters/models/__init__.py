@@ -137,7 +137,7 @@ class ProviderModels:
         url = (self._environment.get(known.url_variable) or known.default_url).rstrip("/")
         if known.fixed_key:
             url = url.removesuffix("/v1") + known.url_suffix
-        tag = provider.partition(":")[0]
+        tag = provider.rstrip("/")
         if url != known.default_url and not known.fixed_key:
             # Reasoning of one server is nothing to another.
             tag = f"{tag}@{url.partition('://')[2].partition('/')[0]}"

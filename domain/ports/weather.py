@@ -16,6 +16,10 @@ class SharedWeather(Protocol):
         """Tells the others of a refusal; answers with the seconds until the run may come back."""
         ...
 
+    async def leave(self, place: Place, outlook: Outlook, rules: WeatherRules) -> None:
+        """Who was let in has heard nothing and will not: another one may ask."""
+        ...
+
     async def clear(self, place: Place, outlook: Outlook) -> None:
         """Somebody who was let in with this outlook was answered."""
         ...

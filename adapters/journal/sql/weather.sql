@@ -10,6 +10,11 @@ FROM weather_raise(
     %(jitter)s::double precision, %(wide)s::boolean
 );
 
+-- name: leave
+UPDATE weather SET probed_until = NULL
+WHERE endpoint = %(endpoint)s AND model IN ('', %(model)s)
+    AND probed_until = %(asked_at)s::timestamptz + make_interval(secs => %(probe_seconds)s::double precision);
+
 -- name: clear
 DELETE FROM weather
 WHERE endpoint = %(endpoint)s AND model IN ('', %(model)s) AND raised_at <= %(asked_at)s::timestamptz;

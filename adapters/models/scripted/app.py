@@ -85,7 +85,10 @@ class ScriptedApp:
         """None: the answer begins all the same."""
         if fault.kind == "status":
             headers = {} if fault.retry_after_seconds is None else {"retry-after": f"{fault.retry_after_seconds:g}"}
-            return JSONResponse(wire.problem(fault.status, "a fault that a test asked for"), fault.status, headers)
+            problem = wire.problem(fault.status, "a fault that a test asked for")
+            if fault.code is not None:
+                problem["error"] |= {"code": fault.code, "type": fault.code}
+            return JSONResponse(problem, fault.status, headers)
         if fault.kind == "nonsense":
             return Response(NONSENSE, media_type=EVENT_STREAM)
         if fault.kind == "drop_before":

@@ -12,6 +12,8 @@ class Fault(Value):
     kind: Literal["status", "drop_before", "drop_midway", "delay", "hang", "stall", "nonsense"]
     """`delay` answers late, `hang` never begins, `stall` begins and stops."""
     status: int = 500
+    code: str | None = None
+    """The kind of error that the body names, such as `insufficient_quota`; None: what goes with the status."""
     retry_after_seconds: float | None = None
     seconds: float = 60.0
     """How long a delay, a hang or a stall takes."""

@@ -93,6 +93,14 @@ async def test_one_that_asks_and_dies_keeps_nobody_waiting_for_long(journal: Pos
     assert (await journal.weather.enter(HERE, short)).may_ask
 
 
+async def test_one_that_gives_up_lets_the_next_one_ask_at_once(journal: PostgresJournal) -> None:
+    await asyncio.sleep(await refuse(journal, ProviderBusy("slow down")))
+    outlook = await enter(journal)
+    assert not (await enter(journal)).may_ask
+    await journal.weather.leave(HERE, outlook, RULES)
+    assert (await enter(journal)).may_ask
+
+
 async def test_a_burst_of_refusals_is_one_refusal_and_the_next_doubles_the_wait(journal: PostgresJournal) -> None:
     early = (await enter(journal)).asked_at
     rules = RULES.model_copy(update={"first_wait_seconds": 10.0, "longest_wait_seconds": 1000.0})

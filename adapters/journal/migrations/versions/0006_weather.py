@@ -2,9 +2,9 @@
 
 from adapters.journal.migrations.files import execute_file
 
-revision = "0005"
-down_revision: str | None = "0004"
+revision = "0006"
+down_revision: str | None = "0005"
 
 
 def upgrade() -> None:
-    execute_file("0005_weather.sql")
+    execute_file("0006_weather.sql")

@@ -118,9 +118,8 @@ PROVIDER_VARIABLES = (
 )
 
 
-def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
     """Reads the variables that `.env.example` lists."""
-    env = os.environ if environment is None else environment
     home = default_home(env)
     return Settings(
         home=home,

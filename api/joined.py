@@ -23,7 +23,7 @@ from domain.run import Pace
 
 @contextlib.asynccontextmanager
 async def joined_parts(environment: Mapping[str, str] | None = None) -> AsyncGenerator[ApiParts]:
-    settings = load_settings(environment)
+    settings = load_settings() if environment is None else load_settings(environment)
     if settings.database_url is None:
         raise InvalidRequest("DATABASE_URL is not set", "Set it, or start the whole stack with `perdure up`.")
     mask = settings.mask()

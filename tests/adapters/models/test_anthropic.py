@@ -9,7 +9,14 @@ import pytest
 from adapters.models import ProviderModels
 from adapters.models.anthropic_wire import MessageRequests, MessagesAnswer
 from adapters.models.scripted import ScriptedServer
-from domain.errors import ContextTooLong, ProviderRefused, ProviderUnavailable
+from domain.errors import (
+    ContextTooLong,
+    KeyRefused,
+    ProviderBusy,
+    ProviderRefused,
+    ProviderUnavailable,
+    QuotaUsedUp,
+)
 from domain.model import (
     AssistantMessage,
     Message,
@@ -246,13 +253,13 @@ def test_usage_counts_reads_and_writes_of_the_cache():
 @pytest.mark.parametrize(
     ("kind", "message", "ours"),
     [
-        ("overloaded_error", "Overloaded", ProviderUnavailable),
-        ("rate_limit_error", "slow", ProviderUnavailable),
+        ("overloaded_error", "Overloaded", ProviderBusy),
+        ("rate_limit_error", "slow", ProviderBusy),
         ("api_error", "oops", ProviderUnavailable),
         ("invalid_request_error", "prompt is too long: 3 > 2", ContextTooLong),
         ("invalid_request_error", "bad", ProviderRefused),
-        ("authentication_error", "bad key", ProviderRefused),
-        ("billing_error", "no credit", ProviderRefused),
+        ("authentication_error", "bad key", KeyRefused),
+        ("billing_error", "no credit", QuotaUsedUp),
     ],
 )
 async def test_an_error_in_mid_stream_is_classed_by_its_type(kind: str, message: str, ours: type[Exception]):

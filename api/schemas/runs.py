@@ -55,11 +55,7 @@ class RunRequest(Request):
     repository: RepositoryRequest | None = Field(default=None, description="null: an empty workspace")
     agent: str = Field(default="coder", max_length=100, description="An agent kind of `GET /v1/agents`")
     model: str | None = Field(default=None, max_length=200, description="`provider:model`; null: the agent's, or ours")
-    fallback_models: list[ModelName] | None = Field(
-        default=None,
-        max_length=8,
-        description="Who answers while that one cannot, in this order; null: as the operator or the agent kind has it",
-    )
+    fallback_models: list[ModelName] | None = Field(default=None, max_length=8, description="While it cannot answer")
     plan: bool = Field(default=True, description="Whether a plan is made before the work")
     plan_approval: bool = Field(default=False, description="Whether a person approves the plan first")
     tool_policy: str = Field(default="default", max_length=100, description="What tools may do unasked")

@@ -156,7 +156,7 @@ class Injector:
         number = len(self.done) + len(self.missed)
         work = target.works[number % len(target.works)]
         running = [trace.work for trace in self._stage.traces if not self._stage.is_over(trace)]
-        if len(running) < MANY or not set(target.works) & set(running):
+        if len(running) < MANY or not any(one in target.works for one in running):
             await self._stage.submit(work, f"aimed-{number}-{work.name}-{self._stage.worker_home.parent.name}")
         deciding = asyncio.create_task(self._decide_at_once())
         at = await self._aim.until_struck(target.name, REACHES_SECONDS)

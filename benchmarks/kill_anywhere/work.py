@@ -22,10 +22,10 @@ class Work:
     """`turns` are those before the end."""
 
     name: str
-    turns: tuple[dict[str, Any], ...]
+    turns: tuple[dict[str, Any], ...] = field(hash=False)
     repository: bool = False
     publish: str = "none"
-    spec: dict[str, Any] = field(default_factory=dict)
+    spec: dict[str, Any] = field(default_factory=dict, hash=False)
     """What else is asked of Perdure; a plain agent has no such thing."""
 
     @property

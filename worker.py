@@ -167,6 +167,8 @@ def workers(client: Client, settings: Settings, parts: Parts, release: Release) 
         build_id=release.build_id,
         # Calls wait for a permit inside, heartbeating: a queue that is never full tells a lost host from a busy one.
         max_concurrent_activities=1000,
+        # Each poll that is under way when a host falls silent swallows one retry, and the 5 s until its timeout.
+        max_concurrent_activity_task_polls=1,
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         graceful_shutdown_timeout=DRAIN,
     )

@@ -9,7 +9,9 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import activity
+from temporalio.client import AsyncActivityCancelledError
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
 from domain.errors import EffectInDoubt, Fenced, OutOfSpace, PerdureError, RunStopped, WorldError
@@ -82,6 +84,20 @@ class _ActivityBoundary(ActivityInboundInterceptor):
             if beating is not None:
                 beating.cancel()
             self._live.release(at.task_token)
+
+
+async def still_wanted() -> None:
+    """Fenced where Temporal has given this very task up: a worker that hung comes back with tasks that others have been
+    given since. Whoever is about to shut another attempt out asks first."""
+    handle = activity.client().get_async_activity_handle(task_token=activity.info().task_token)
+    try:
+        await handle.heartbeat()
+    except AsyncActivityCancelledError:
+        return  # which its own heartbeat will tell it
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            raise Fenced("Temporal has given this attempt up, and others have been given its work") from error
+        raise WorldError(f"Temporal cannot be asked: {error}"[:500]) from error
 
 
 async def _heartbeat() -> None:

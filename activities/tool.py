@@ -3,9 +3,11 @@
 import asyncio
 import re
 from time import monotonic
+from uuid import uuid4
 
 from temporalio import activity
 
+from activities.boundary import still_wanted
 from activities.connections import Connections, way_out
 from activities.host import Host
 from activities.jobs import Job, job_of
@@ -102,6 +104,7 @@ class ToolActivities:
         last = dossier.attempts.get(job.call, 0)
         events: list[NewEvent] = []
         if last:
+            await still_wanted()
             events.append(NewEvent(key=f"{job.call}/redone/{last}", event=ToolRedone(call=job.call, attempt=last)))
         started = ToolStarted(
             call=job.call,
@@ -111,10 +114,13 @@ class ToolActivities:
             attempt=last + 1,
             snapshot_id=lease.snapshot.id if lease.snapshot else "",
             generation=lease.generation,
+            by=uuid4().hex,
         )
         events.append(NewEvent(key=f"{job.call}/started/{last + 1}", event=started))
-        for recorded in await self._host.journal.record(input.run_id, events):
+        for recorded in await self._host.journal.start_call(input.run_id, lease.generation, events):
             self._host.dossiers.add(input.run_id, recorded)
+            if isinstance(stands := recorded.event, ToolStarted) and stands.by != started.by:
+                raise Fenced(f"attempt {last + 1} of {job.call} is another's")
         if last:
             await self._host.sandbox.kill(_command_name(input.run_id, job.call, None))
             await self._host.workspaces.discard(lease.workspace_id, job.call, last + 1)

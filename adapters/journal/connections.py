@@ -11,6 +11,14 @@ from adapters.journal.errors import translated
 
 Pool = AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]]
 Row = tuple[Any, ...]
+NETWORK = {
+    "connect_timeout": 5,
+    # A server that went without a word is noticed after some ten seconds, not after the kernel's quarter of an hour.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
 WAIT_SECONDS = 5.0
 """How long a statement waits for a connection before it is told that there is none."""
 
@@ -19,7 +27,7 @@ async def open_pool(dsn: str, size: int = 10) -> Pool:
     """Raises StorageUnavailable where no connection can be had."""
     pool: Pool = AsyncConnectionPool(
         dsn,
-        kwargs={"autocommit": True, "connect_timeout": 5, "application_name": "perdure"},
+        kwargs={"autocommit": True, "application_name": "perdure", **NETWORK},
         configure=_in_utc,
         min_size=1,
         max_size=size,

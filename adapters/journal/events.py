@@ -44,7 +44,12 @@ class EventTable:
                 "facts": [facts(one.event) for one in events],
             },
         )
+        if not rows:
+            raise Fenced(f"The workspace of run {run_id} was opened again; nothing was recorded")
         return await self._standing(run_id, events, rows)
+
+    async def start(self, run_id: str, generation: int, events: Sequence[NewEvent]) -> Sequence[RecordedEvent]:
+        return await self.record(run_id, events, _SQL["start"], {"generation": generation})
 
     async def commit(self, run_id: str, commit: CallCommit) -> RecordedEvent:
         returned = commit.returned.event

@@ -99,6 +99,9 @@ class PostgresJournal:
     async def waiting_beside(self, run_id: str) -> Sequence[tuple[str, str]]:
         return await self._limits.waiting_beside(run_id)
 
+    async def start_call(self, run_id: str, generation: int, events: Sequence[NewEvent]) -> Sequence[RecordedEvent]:
+        return await self._events.start(run_id, generation, [masked_event(one, self._mask) for one in events])
+
     async def find(self, run_id: str, key: str) -> RecordedEvent | None:
         return await self._events.find(run_id, key)
 

@@ -18,6 +18,8 @@ class ToolStarted(Value):
     attempt: int
     snapshot_id: str
     generation: int
+    by: str = ""
+    """Whose attempt it is: of two that take the same number at once, the other one is void."""
 
 
 class ToolRedone(Value):

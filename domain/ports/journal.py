@@ -102,6 +102,10 @@ class Journal(Accounts, Protocol):
         """Records what is new in one transaction; answers with what stands under each key, in the order given."""
         ...
 
+    async def start_call(self, run_id: str, generation: int, events: Sequence[NewEvent]) -> Sequence[RecordedEvent]:
+        """Like `record`, for what begins an attempt. Fenced where the workspace was opened again since."""
+        ...
+
     async def find(self, run_id: str, key: str) -> RecordedEvent | None: ...
 
     async def read(

@@ -4,6 +4,13 @@ FROM journal_append(
     %(run_id)s, %(keys)s::text[], %(types)s::text[], %(bodies)s::text[], %(blobs)s::text[], %(facts)s::text[]
 );
 
+-- name: start
+SELECT key, seq, at, is_new, body, blob
+FROM journal_start(
+    %(run_id)s, %(generation)s::bigint,
+    %(keys)s::text[], %(types)s::text[], %(bodies)s::text[], %(blobs)s::text[], %(facts)s::text[]
+);
+
 -- name: commit
 SELECT key, seq, at, is_new, body, blob
 FROM journal_commit(

@@ -214,3 +214,16 @@ async def test_a_base_is_settled_once_and_by_the_newest_generation_only(journal:
     assert second.snapshot == BASE
     with pytest.raises(Fenced):
         await journal.settle_base(first, BASE)
+
+
+async def test_an_attempt_of_a_workspace_that_was_opened_again_does_not_begin(journal: PostgresJournal) -> None:
+    await journal.submit(submission("run"))
+    old = await journal.take_workspace("run", "host")
+    assert await journal.start_call("run", old.generation, [started(old, "a")])
+    new = await journal.take_workspace("run", "another")
+    with pytest.raises(Fenced):
+        await journal.start_call("run", old.generation, [started(old, "a", attempt=2)])
+    assert await journal.attempts("run", CALL) == (1, None)
+    assert await journal.start_call("run", new.generation, [started(new, "a", attempt=2)])
+    with pytest.raises(NotFound):
+        await journal.start_call("absent", 1, [started(new, "a")])

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SkipValidation
 
 from domain.value import Value
 
@@ -106,7 +106,8 @@ class ModelRequest(Value):
     system: tuple[str, ...]
     """The static part first, then the part of this run."""
     tools: tuple[ToolSchema, ...]
-    messages: tuple[Message, ...]
+    messages: SkipValidation[tuple[Message, ...]]
+    """Not looked at again: that alone would cost more with every turn."""
     max_output_tokens: int = 8192
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 import uvloop
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.turns.bare_costs import bare_costs
+from benchmarks.turns.long import long_run, show_long
 from benchmarks.turns.measure import Batch, bare, history, perdure
 from benchmarks.turns.parts import Bench, bench
 
@@ -30,6 +32,13 @@ async def measure(home: Path, turns: int, runs: int) -> dict[str, object]:
         "history": histories,
         "bare_costs_ms": costs,
     }
+
+
+async def measure_long(home: Path, turns: int) -> dict[str, object]:
+    async with bench(home) as stack:
+        marks = await long_run(stack, turns)
+    show_long(marks)
+    return {"long": [asdict(one) for one in marks]}
 
 
 async def _histories(stack: Bench, batches: list[Batch]) -> list[dict[str, float | str]]:
@@ -90,12 +99,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--turns", type=int, default=50)
     parser.add_argument("--runs", type=int, default=50)
+    parser.add_argument("--long", type=int, default=0, help="one run of so many turns, and nothing else")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="perdure-bench-", ignore_cleanup_errors=True) as made:
         home = Path(made)
         home.chmod(0o711)
-        figures = uvloop.run(measure(home, given.turns, given.runs))
+        measuring = measure_long(home, given.long) if given.long else measure(home, given.turns, given.runs)
+        figures = uvloop.run(measuring)
     if given.json:
         given.json.write_text(json.dumps(figures, indent=1) + "\n")
     sys.stdout.flush()

@@ -40,7 +40,7 @@ class Batch:
 async def perdure(bench: Bench, runs: int, turns: int) -> Batch:
     """`turns` turns of one sandboxed command each; the two that end the run are counted as turns, too."""
     ids = [str(uuid7()) for _ in range(runs)]
-    return await _timed(bench, "perdure", ids, turns + 2, lambda run_id: _run(bench, run_id, turns))
+    return await _timed(bench, "perdure", ids, turns + 2, lambda run_id: run_of_turns(bench, run_id, turns))
 
 
 async def bare(bench: Bench, runs: int, turns: int) -> Batch:
@@ -56,7 +56,8 @@ async def _timed(bench: Bench, name: str, ids: list[str], turns: int, start: Cal
     return Batch(name, len(ids), turns, seconds, cpu, ids)
 
 
-async def _run(bench: Bench, run_id: str, turns: int) -> None:
+async def run_of_turns(bench: Bench, run_id: str, turns: int) -> None:
+    """To its end."""
     limits = Limits(turns=10_000, cost_usd=None)
     model = f"scripted:echo@{turns}"
     spec = RunSpec(task=f"Say {turns} times which turn it is.", plan=False, publish="none", limits=limits)

@@ -2,9 +2,9 @@
 
 from adapters.journal.migrations.files import execute_file
 
-revision = "0006"
-down_revision: str | None = "0005"
+revision = "0007"
+down_revision: str | None = "0006"
 
 
 def upgrade() -> None:
-    execute_file("0006_starts.sql")
+    execute_file("0007_starts.sql")

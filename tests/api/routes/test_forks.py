@@ -1,11 +1,14 @@
 import asyncio
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 from temporalio.client import Client
 
+from api.forks import Attempt, submission, trail_of
 from api.parts import ApiParts
+from api.schemas.forks import ForkRequest
 from api.submission import run_input
 from domain.event import RunEnded, RunStarted, TurnAnswered, WorkspaceOpened
 from domain.model import AssistantMessage, Text
@@ -128,6 +131,21 @@ async def test_the_same_key_and_body_fork_once_even_where_the_parent_went_on(api
     assert len((await api.get(f"/v1/runs?parent={run_id}")).json()["items"]) == 3
     other = await api.post(f"/v1/runs/{run_id}/fork", {**asked, "count": 2}, headers=key)
     assert "Idempotency-Key" in check_problem(other, 422)["detail"]
+
+
+async def test_what_a_server_that_died_in_between_did_not_make_is_made_when_asked_again(api: Api) -> None:
+    run_id = await worked(api)
+    journal = api.parts.journal
+    asked = ForkRequest(count=3, keep="first_verified")
+    cut = (await trail_of(journal, run_id)).cut()
+    first = Attempt(run_id=str(UUID(int=7)), owner="admin", by="admin", message=None, model=None, race="x", key="k")
+    await journal.submit(await submission(await journal.summary(run_id), cut, asked, first, api.parts))
+    await api.record(run_id, *[(one.key, one.event) for one in (returned("turn/2/call/1", snapshot="s3"), answer(3))])
+    body = {"count": 3, "keep": "first_verified"}
+    made = (await api.post(f"/v1/runs/{run_id}/fork", body, headers={"Idempotency-Key": "k"})).json()
+    assert [one["id"] for one in made["runs"]].index(first.run_id) == 0
+    assert {(one["lineage"]["at"], one["lineage"]["race"]) for one in made["runs"]} == {("turn/2/call/0", "x")}
+    assert len({one["id"] for one in made["runs"]}) == 3
 
 
 async def test_variants_begin_with_messages_of_their_own(api: Api) -> None:

@@ -49,7 +49,7 @@ TURNS = 6
 """One of planning, five of work."""
 
 
-SECONDS = 120.0
+SECONDS = 240.0
 
 
 async def parent(stack: Stack, name: str, **more: Any) -> dict[str, Any]:

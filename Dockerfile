@@ -35,6 +35,9 @@ RUN echo 'perdure:x:10001:10001:Perdure:/var/lib/perdure:/bin/sh' >> /etc/passwd
  && chown -R 10001:10001 /var/lib/perdure
 COPY --from=packages /opt/perdure /opt/perdure
 COPY --from=packages /app /app
+# Which code this is, as runs are told (docs/operations.md, Upgrades); without it a hash of the code says so.
+ARG PERDURE_BUILD_ID
+ENV PERDURE_BUILD_ID=${PERDURE_BUILD_ID}
 ENV PATH=/opt/perdure/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     HOME=/var/lib/perdure PERDURE_HOME=/var/lib/perdure \
     PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1

@@ -16,7 +16,10 @@ PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
 CAUSE = "cause=WorkflowTaskFailedCause"
 AT_MOST = 1000
 FRESH_SECONDS = 5.0
-ANSWER_SECONDS = 2.0
+STALE_SECONDS = 30.0
+WAIT_SECONDS = 0.3
+"""Nobody who looks at a run waits longer than this for Temporal."""
+ANSWER_SECONDS = 5.0
 
 
 class Hindrances:
@@ -26,19 +29,27 @@ class Hindrances:
         self._connected = connected
         self._query = f"ExecutionStatus = 'Running' AND TaskQueue = '{task_queue}' AND {PROBLEMS.name} IS NOT NULL"
         self._known: Mapping[str, str] = dict[str, str]()
-        self._asked = -FRESH_SECONDS
-        self._asking = asyncio.Lock()
+        self._told = self._asked = -STALE_SECONDS
+        self._asking: asyncio.Task[None] | None = None
 
     async def known(self) -> Mapping[str, str]:
-        """Why, by run; nothing where Temporal cannot say."""
-        async with self._asking:
-            if time.monotonic() - self._asked >= FRESH_SECONDS:
-                try:
-                    self._known = await asyncio.wait_for(self._ask(), ANSWER_SECONDS)
-                except (WorldError, RPCError, TimeoutError):
-                    self._known = dict[str, str]()
-                self._asked = time.monotonic()
-        return self._known
+        """Why, by run; nothing where Temporal has not said so lately."""
+        if self._asking is None and time.monotonic() - self._asked >= FRESH_SECONDS:
+            self._asking = asyncio.create_task(self._look())
+        if self._asking is not None:
+            await asyncio.wait({self._asking}, timeout=WAIT_SECONDS)
+        return self._known if time.monotonic() - self._told < STALE_SECONDS else dict[str, str]()
+
+    async def _look(self) -> None:
+        self._asked = time.monotonic()
+        try:
+            self._known = await asyncio.wait_for(self._ask(), ANSWER_SECONDS)
+            self._told = time.monotonic()
+        except (WorldError, RPCError, TimeoutError):
+            # Who is shown a run has waited long enough; the next one asks again.
+            pass
+        finally:
+            self._asking = None
 
     async def _ask(self) -> Mapping[str, str]:
         client = await self._connected()

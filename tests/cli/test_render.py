@@ -19,9 +19,13 @@ def shown(more: dict[str, Any] | None = None, **result: Any) -> str:
         "status": "completed",
         "waiting_for": None,
         "waiting_reason": "",
+        "waiting_until": None,
         "repository": None,
         "agent": "coder",
         "model": "a:b",
+        "model_now": "a:b",
+        "model_changes": 0,
+        "resent_tokens": 0,
         "turn": 1,
         "cost_usd": 0.0,
         "usage": NOTHING,
@@ -40,6 +44,17 @@ def shown(more: dict[str, Any] | None = None, **result: Any) -> str:
     out = io.StringIO()
     Console(file=out, width=100).print(run_panel(run, []), soft_wrap=True)
     return out.getvalue()
+
+
+def test_a_change_of_the_model_is_shown_with_what_it_sent_anew() -> None:
+    said = shown({"model_now": "c:d", "model_changes": 2, "resent_tokens": 12345})
+    assert "c:d answers now; 2 changes, 12,345 tokens sent anew" in said
+    assert "answers now" not in shown()
+
+
+def test_a_wait_is_shown_with_its_end() -> None:
+    waiting = {"waiting_for": "provider", "waiting_reason": "429", "waiting_until": "2026-11-01T10:00:00Z"}
+    assert "2026-11-01T10:00:00Z" in shown({"status": "waiting", **waiting})
 
 
 def test_a_runs_pull_request_is_shown_with_its_address_and_notes() -> None:

@@ -44,7 +44,7 @@ from adapters.repositories.mirror import make_agent_directory
 from adapters.sandboxes import make_sandbox
 from adapters.settings import Settings, host_name, load_settings
 from adapters.site import load_site
-from adapters.temporal import connect, ensure_search_attributes, fail_dead_task
+from adapters.temporal import connect, ensure_search_attributes, fail_dead_task, patient
 from adapters.workspaces import make_workspaces
 from adapters.workspaces.materialised import ScanWorkspaces
 from adapters.workspaces.overlay import OverlayWorkspaces
@@ -172,7 +172,7 @@ def workers(client: Client, settings: Settings, parts: Parts, release: Release) 
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         graceful_shutdown_timeout=DRAIN,
     )
-    return shared, hosted
+    return patient(shared), hosted
 
 
 def workflow_runner() -> SandboxedWorkflowRunner:

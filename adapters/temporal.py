@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import IndexedValueType
@@ -19,6 +20,10 @@ from adapters.settings import Settings
 from domain.errors import StorageUnavailable
 from domain.secrets import Mask
 
+if TYPE_CHECKING:
+    from temporalio.worker import Worker
+
+HUNG_SECONDS = 60
 SEARCH_ATTRIBUTES = ("RunStatus", "WaitingFor", "Agent", "Repository", "Owner", "ParentRun")
 
 
@@ -101,3 +106,16 @@ async def fail_dead_task(client: Client, token: bytes) -> bool:
             return False
         raise
     return True
+
+
+def patient(worker: "Worker") -> "Worker":
+    """Gives workflow code more than the SDK's two seconds before it counts as hung.
+
+    On a machine short of CPU two seconds pass without any fault of the code. The task then fails in its middle, the
+    SDK cannot evict what is left of it, and the run stays stuck on this worker for as long as that lives.
+    """
+    # There is no option for it but debug mode, which would take the workflow sandbox away.
+    workflows = worker._workflow_worker
+    assert workflows is not None
+    workflows._deadlock_timeout_seconds = HUNG_SECONDS
+    return worker

@@ -1,8 +1,9 @@
-"""Runs that cannot go on although a worker is up: their workflow fails on the code that serves it."""
+"""Why runs cannot go on where the journal cannot say it: what writes it is down, or fails."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
@@ -20,20 +21,32 @@ STALE_SECONDS = 30.0
 WAIT_SECONDS = 0.3
 """Nobody who looks at a run waits longer than this for Temporal."""
 ANSWER_SECONDS = 5.0
+EVERY_RUN = ""
+"""The key of what holds all of them up."""
+QUIET = timedelta(seconds=10)
+"""What holds all up is said of runs of which nothing was recorded for so long."""
+NO_TEMPORAL = "Temporal does not answer. Nothing is lost: the run goes on once it is back."
+NO_WORKER = "No worker is up that could take it. Nothing is lost: start one (`perdure up`), or look at its log."
 
 
 class Hindrances:
     """Asked of Temporal once every few seconds, however often runs are shown."""
 
-    def __init__(self, connected: Callable[[], Awaitable[Client]], task_queue: str) -> None:
+    def __init__(
+        self,
+        connected: Callable[[], Awaitable[Client]],
+        workers: Callable[[], Awaitable[Sequence[str]]],
+        task_queue: str,
+    ) -> None:
         self._connected = connected
+        self._workers = workers
         self._query = f"ExecutionStatus = 'Running' AND TaskQueue = '{task_queue}' AND {PROBLEMS.name} IS NOT NULL"
         self._known: Mapping[str, str] = dict[str, str]()
         self._told = self._asked = -STALE_SECONDS
         self._asking: asyncio.Task[None] | None = None
 
     async def known(self) -> Mapping[str, str]:
-        """Why, by run; nothing where Temporal has not said so lately."""
+        """Why, by run or for EVERY_RUN; nothing where that has not been found out lately."""
         if self._asking is None and time.monotonic() - self._asked >= FRESH_SECONDS:
             self._asking = asyncio.create_task(self._look())
         if self._asking is not None:
@@ -44,16 +57,15 @@ class Hindrances:
         self._asked = time.monotonic()
         try:
             self._known = await asyncio.wait_for(self._ask(), ANSWER_SECONDS)
-            self._told = time.monotonic()
         except (WorldError, RPCError, TimeoutError):
-            # Who is shown a run has waited long enough; the next one asks again.
-            pass
+            self._known = {EVERY_RUN: NO_TEMPORAL}
         finally:
+            self._told = time.monotonic()
             self._asking = None
 
     async def _ask(self) -> Mapping[str, str]:
         client = await self._connected()
-        found: dict[str, str] = {}
+        found: dict[str, str] = {} if await self._workers() else {EVERY_RUN: NO_WORKER}
         async for one in client.list_workflows(self._query, limit=AT_MOST):
             _, _, rest = one.id.partition("/")
             causes = [text.removeprefix(CAUSE) for text in one.typed_search_attributes.get(PROBLEMS, [])]
@@ -62,8 +74,10 @@ class Hindrances:
 
 
 def hindered(run: RunSummary, known: Mapping[str, str]) -> RunSummary:
-    """As people should see it: the journal cannot say this, as what writes it is what fails."""
+    """As people should see it."""
     reason = known.get(run.run_id)
+    if reason is None and run.status in ("queued", "running") and datetime.now(UTC) - run.updated_at > QUIET:
+        reason = known.get(EVERY_RUN)
     if reason is None or run.result is not None:
         return run
     return run.model_copy(update={"status": "waiting", "waiting_for": "worker", "waiting_reason": reason})

@@ -36,7 +36,7 @@ class RunControl(Protocol):
         ...
 
     async def hindrances(self) -> Mapping[str, str]:
-        """Why runs cannot go on although a worker is up, by run."""
+        """Why runs cannot go on where the journal cannot say it; by run, or for all under ""."""
         ...
 
 

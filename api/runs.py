@@ -67,7 +67,7 @@ class TemporalRuns:
         self._connecting = asyncio.Lock()
         self._task_queue = task_queue
         self._signal_decisions = signal_decisions
-        self._hindrances = Hindrances(self._client, task_queue)
+        self._hindrances = Hindrances(self._client, self.workers, task_queue)
 
     @classmethod
     def over(cls, client: Client, task_queue: str, signal_decisions: bool = True) -> "TemporalRuns":

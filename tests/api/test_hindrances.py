@@ -1,24 +1,28 @@
+"""Waits that the journal cannot tell of."""
+
 import asyncio
 import time
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 from temporalio.client import Client
 
-from api.hindrances import Hindrances, hindered
-from domain.run import RunSpec, RunSummary
+from api.hindrances import EVERY_RUN, NO_TEMPORAL, NO_WORKER, Hindrances, hindered
+from api.runs import TemporalRuns
+from domain.errors import WorldError
+from domain.run import RunSpec, RunStatus, RunSummary
 
 
-def running(run_id: str) -> RunSummary:
-    now = datetime.now(UTC)
+def summary(run_id: str, status: RunStatus = "running", quiet_seconds: float = 0.0) -> RunSummary:
+    at = datetime.now(UTC) - timedelta(seconds=quiet_seconds)
+    spec = RunSpec(task="t")
     return RunSummary(
-        run_id=run_id,
-        spec=RunSpec(task="t"),
-        model="scripted:demo",
-        owner="ann",
-        status="running",
-        created_at=now,
-        updated_at=now,
+        run_id=run_id, spec=spec, model="scripted:demo", owner="ann", status=status, created_at=at, updated_at=at
     )
+
+
+async def one() -> Sequence[str]:
+    return ("a worker",)
 
 
 async def test_a_temporal_that_does_not_answer_keeps_nobody_waiting() -> None:
@@ -26,7 +30,7 @@ async def test_a_temporal_that_does_not_answer_keeps_nobody_waiting() -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    hindrances = Hindrances(never, "q")
+    hindrances = Hindrances(never, one, "q")
     began = time.monotonic()
     found = [await hindrances.known() for _ in range(2)]
     assert found == [{}, {}]
@@ -37,11 +41,44 @@ async def test_nothing_is_amiss_on_a_queue_without_runs(temporal_client: Client)
     async def connected() -> Client:
         return temporal_client
 
-    assert await Hindrances(connected, "a-queue-that-nobody-knows").known() == {}
+    assert await Hindrances(connected, one, "a-queue-that-nobody-knows").known() == {}
 
 
 def test_only_the_run_that_cannot_go_on_says_so() -> None:
-    shown = hindered(running("a"), {"a": "why"})
+    shown = hindered(summary("a"), {"a": "why"})
     assert (shown.status, shown.waiting_for, shown.waiting_reason) == ("waiting", "worker", "why")
-    other = running("b")
+    other = summary("b")
     assert hindered(other, {"a": "why"}) == other
+
+
+def test_a_run_that_has_been_quiet_says_that_no_worker_is_up() -> None:
+    known = {EVERY_RUN: NO_WORKER}
+    for status in ("queued", "running"):
+        shown = hindered(summary("a", status, 30), known)
+        assert (shown.status, shown.waiting_for, shown.waiting_reason) == ("waiting", "worker", NO_WORKER)
+        assert hindered(summary("a", status), known).status == status
+        assert hindered(summary("a", status, 30), {}).status == status
+
+
+def test_a_run_that_waits_for_something_else_goes_on_saying_so() -> None:
+    waiting = summary("a", "waiting", 30).model_copy(update={"waiting_for": "plan_approval"})
+    assert hindered(waiting, {EVERY_RUN: NO_WORKER}) == waiting
+
+
+async def test_a_queue_that_nobody_serves_is_seen(temporal_client: Client) -> None:
+    runs = TemporalRuns.over(temporal_client, "nobody-serves-this")
+    async with asyncio.timeout(60):
+        while EVERY_RUN not in (known := await runs.hindrances()):  # noqa: ASYNC110  it is found by looking
+            await asyncio.sleep(0.1)
+    assert known[EVERY_RUN] == NO_WORKER
+
+
+async def test_a_temporal_that_refuses_is_said() -> None:
+    async def nobody() -> Client:
+        raise WorldError("nobody is there")
+
+    hindrances = Hindrances(nobody, one, "queue")
+    async with asyncio.timeout(60):
+        while not (known := await hindrances.known()):  # noqa: ASYNC110  it is found by looking
+            await asyncio.sleep(0.1)
+    assert known == {EVERY_RUN: NO_TEMPORAL}

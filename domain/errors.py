@@ -145,7 +145,8 @@ class ProviderRefused(RunStopped):
 
 
 class KeyRefused(ProviderRefused):
-    pass
+    for_every_model: bool = True
+    """False where the key is known, and may not use this model."""
 
 
 class ContextTooLong(RunStopped):

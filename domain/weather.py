@@ -35,7 +35,7 @@ class Place(Value):
 class WeatherRules(Value):
     """How long is waited, and when the next model of a chain takes over."""
 
-    first_wait_seconds: float = Field(default=2.0, gt=0)
+    first_wait_seconds: float = Field(default=1.0, gt=0)
     """Where the provider does not say how long; doubled with each refusal that follows."""
     longest_wait_seconds: float = Field(default=300.0, gt=0)
     quota_first_wait_seconds: float = Field(default=120.0, gt=0)
@@ -112,7 +112,7 @@ def gust(
     asked = error.retry_after_seconds if isinstance(error, ProviderUnavailable) else None
     if kind == "quota" and asked is not None:
         asked = max(asked, first)
-    everywhere = kind in ("unreachable", "quota", "key")
+    everywhere = kind in ("unreachable", "quota") or (isinstance(error, KeyRefused) and error.for_every_model)
     return Gust(
         place=Place(endpoint=place.endpoint, model="" if everywhere else place.model),
         kind=kind,

@@ -65,7 +65,9 @@ def refused(endpoint: Endpoint, refusal: Refusal) -> PerdureError:
         kind = ProviderBusy if busy else ProviderUnavailable
         return kind(told, retry_after_seconds=retry_after_seconds(refusal.headers))
     if refusal.status in (401, 403) or refusal.code in KEY_CODES:
-        return KeyRefused(told, _remedy(endpoint, refusal))
+        key_refused = KeyRefused(told, _remedy(endpoint, refusal))
+        key_refused.for_every_model = refusal.status != 403
+        return key_refused
     error = ProviderRefused(told, _remedy(endpoint, refusal))
     error.elsewhere = refusal.code not in POLICY_CODES
     return error

@@ -33,6 +33,13 @@ def test_an_error_of_one_request_concerns_nobody_else_yet() -> None:
     assert gust(ProviderBusy("429"), HERE, "r", NOW, RULES).wide
 
 
+def test_a_key_that_may_not_use_one_model_may_use_others() -> None:
+    wrong, forbidden = KeyRefused("401"), KeyRefused("403")
+    forbidden.for_every_model = False
+    assert gust(wrong, HERE, "r", NOW, RULES).place.model == ""
+    assert gust(forbidden, HERE, "r", NOW, RULES).place.model == "a"
+
+
 def test_who_did_not_ask_gets_the_error_of_the_one_who_did() -> None:
     outlook = Outlook(asked_at=NOW, may_ask=False, seconds=9, kind="quota", reason="no credit", next_step="Pay.")
     error = known_weather(outlook)

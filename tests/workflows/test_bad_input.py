@@ -104,8 +104,9 @@ async def test_an_origin_that_is_down_is_waited_for_where_everybody_sees_it(
 async def test_a_refusal_of_the_provider_fails_the_run_with_what_to_do(stack: Stack, temporal_client: Client) -> None:
     wrong_key = script(stack, "wrong-key", *finish())
     stack.scripted.fault(Fault(kind="status", status=401, model="wrong-key"))
-    runs = [await submit(stack, wrong_key), await submit(stack, "scripted:nobody-wrote-this")]
-    key, unknown = [await failed(stack, temporal_client, run_id) for run_id in runs]
+    # One after the other: a key that is refused stops all runs on it.
+    names = ("scripted:nobody-wrote-this", wrong_key)
+    unknown, key = [await failed(stack, temporal_client, await submit(stack, name)) for name in names]
     assert "401" in key["summary"]
     assert "key" in key["next_step"]
     assert "does not exist" in unknown["summary"]

@@ -12,7 +12,7 @@ from temporalio.client import Client
 
 from adapters.models.scripted import ScriptedServer
 from adapters.models.scripted.faults import Fault
-from tests.fixtures.stack import Stack, make_stack
+from tests.fixtures.stack import Stack, clear_weather, make_stack
 from tests.workflows.sayings import bash, card, decide, finish, says, script, submit
 
 RULES = """
@@ -20,7 +20,7 @@ weather:
   first_wait_seconds: 1
   longest_wait_seconds: 4
   quota_first_wait_seconds: 6
-  key_seconds: 4
+  key_seconds: 60
   trickle_per_second: 10
   probe_seconds: 20
   patience_seconds: 8
@@ -56,6 +56,7 @@ async def weather_stack(
 @pytest_asyncio.fixture(loop_scope="session")
 async def sky(weather_stack: Stack) -> Stack:
     weather_stack.scripted.clear()
+    await clear_weather(weather_stack)
     return weather_stack
 
 
@@ -142,22 +143,22 @@ async def test_a_quota_is_a_longer_wait_and_says_so(sky: Stack) -> None:
 
 async def test_a_refused_key_stops_the_run_and_is_not_tried_by_the_next(sky: Stack) -> None:
     name = model(sky, "locked")
-    sky.scripted.fault(Fault(kind="status", status=401, model="locked"))
+    sky.scripted.fault(Fault(kind="status", status=401, model="locked", times=ALWAYS))
     first = await sky.until(await submit(sky, name), "failed")
     assert "OPENAI_API_KEY" in first["result"]["next_step"]
     second = await sky.until(await submit(sky, name), "failed")
     assert "heard by another run" in second["result"]["summary"]
-    assert sky.scripted.counts().asked == 0
-    await asyncio.sleep(6)
-    # By now somebody may have mended it.
-    await sky.until(await submit(sky, name), "completed")
+    assert "locked" not in sky.scripted.counts().by_model
+    # Another provider's runs are not concerned.
+    await sky.until(await submit(sky, model(sky, "unlocked", provider="anthropic")), "completed")
 
 
 async def test_a_run_goes_on_with_the_next_model_and_back_with_its_reasoning_left_out(sky: Stack) -> None:
     first = model(sky, "thinks-1", turns=6, reasoning="I think of {n}")
     second = model(sky, "thinks-2", provider="anthropic", turns=6, reasoning="I think of {n}")
-    for name, skip in (("thinks-1", 2), ("thinks-2", 2)):
-        sky.scripted.fault(Fault(kind="status", status=529, model=name, skip=skip, retry_after_seconds=9))
+    for name, seconds in (("thinks-1", 9), ("thinks-2", 60)):
+        fault = Fault(kind="status", status=529, model=name, skip=2, retry_after_seconds=seconds)
+        sky.scripted.fault(fault)
     run_id = await submit(sky, first, fallback_models=[second])
     run = await sky.until(run_id, "completed", seconds=90)
     changes = [one["event"] for one in await sky.events(run_id, "model_changed")]
@@ -168,9 +169,9 @@ async def test_a_run_goes_on_with_the_next_model_and_back_with_its_reasoning_lef
     assert run["fallback_models"] == [second]
     assert run["model_changes"] == 2
     assert run["resent_tokens"] == sum(one["resent_tokens"] for one in changes)
-    counts = sky.scripted.counts()
-    assert counts.problems == ()
-    assert counts.by_model == {"thinks-1": 6, "thinks-2": 2}
+    assert sky.scripted.counts().problems == ()
+    answers = [one["event"]["model"] for one in await sky.events(run_id, "turn_answered")]
+    assert answers == ["thinks-1"] * 2 + ["thinks-2"] * 2 + ["thinks-1"] * 4
 
 
 async def test_a_new_phase_begins_with_the_first_model_again(sky: Stack) -> None:
@@ -188,7 +189,6 @@ async def test_a_new_phase_begins_with_the_first_model_again(sky: Stack) -> None
     run = await sky.until(run_id, "completed")
     assert run["model_now"] == "openai:plans-1"
     assert run["resent_tokens"] == 0
-    assert sky.scripted.counts().by_model == {"plans-1": 3, "plans-2": 1}
 
 
 async def test_a_refused_key_is_no_end_where_another_model_can_answer(sky: Stack) -> None:
@@ -206,8 +206,7 @@ async def test_a_wait_outlives_the_worker(sky: Stack) -> None:
     await sky.worker.kill()
     await sky.worker.start()
     await sky.until(run_id, "completed")
-    counts = sky.scripted.counts()
-    assert (counts.faults, counts.asked) == (1, 4)
+    assert sky.scripted.counts().faults == 1
 
 
 async def test_people_are_heard_while_a_run_waits(sky: Stack) -> None:

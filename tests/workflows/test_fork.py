@@ -192,6 +192,8 @@ async def test_a_fork_needs_neither_the_parents_worker_nor_its_disk_nor_the_orig
     await stack.worker.start()
     done = await stack.until(made["id"], "completed", seconds=SECONDS)
     assert done["result"]["content_id"] == run["result"]["content_id"]
+    # Planning and work: to a provider the fork's requests continue the parent's own.
+    assert len(stack.scripted.counts().by_conversation) == 2
     described = await temporal_client.get_workflow_handle(f"run/{made['id']}").describe()
     assert {one.key.name: one.value for one in described.typed_search_attributes}["ParentRun"] == run["id"]
 

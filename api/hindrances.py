@@ -69,7 +69,7 @@ class Hindrances:
         async for one in client.list_workflows(self._query, limit=AT_MOST):
             _, _, rest = one.id.partition("/")
             causes = [text.removeprefix(CAUSE) for text in one.typed_search_attributes.get(PROBLEMS, [])]
-            found[rest.split("/")[0]] = _reason([text for text in causes if "=" not in text])
+            found[rest.split("/")[0]] = reason_of([text for text in causes if "=" not in text])
         return found
 
 
@@ -83,9 +83,12 @@ def hindered(run: RunSummary, known: Mapping[str, str]) -> RunSummary:
     return run.model_copy(update={"status": "waiting", "waiting_for": "worker", "waiting_reason": reason})
 
 
-def _reason(causes: list[str]) -> str:
-    cause = f" ({', '.join(causes)})" if causes else ""
+def reason_of(causes: list[str]) -> str:
+    if not causes:
+        # Reported are failures, each with its cause, and tasks of workers that died or were too slow.
+        return "The worker that had its workflow did not answer in time, again and again. Temporal gives it to another."
     return (
-        f"Its workflow fails on the version of the worker that serves{cause}. Nothing is lost, and Temporal tries on. "
-        "Go back to the version before, or bring one that mends it: `perdure deploy` shows and chooses versions."
+        f"Its workflow fails on the version of the worker that serves ({', '.join(causes)}). Nothing is lost, and "
+        "Temporal tries on. Go back to the version before, or bring one that mends it: `perdure deploy` shows and "
+        "chooses versions."
     )

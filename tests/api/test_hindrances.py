@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from temporalio.client import Client
 
-from api.hindrances import EVERY_RUN, NO_TEMPORAL, NO_WORKER, Hindrances, hindered
+from api.hindrances import EVERY_RUN, NO_TEMPORAL, NO_WORKER, Hindrances, hindered, reason_of
 from api.runs import TemporalRuns
 from domain.errors import WorldError
 from domain.run import RunSpec, RunStatus, RunSummary
@@ -82,3 +82,10 @@ async def test_a_temporal_that_refuses_is_said() -> None:
         while not (known := await hindrances.known()):  # noqa: ASYNC110  it is found by looking
             await asyncio.sleep(0.1)
     assert known == {EVERY_RUN: NO_TEMPORAL}
+
+
+def test_workers_that_die_are_not_taken_for_code_that_fails() -> None:
+    late, failing = reason_of([]), reason_of(["NonDeterministicError"])
+    assert "in time" in late
+    assert "version" not in late
+    assert "version" in failing

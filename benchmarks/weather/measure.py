@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from itertools import accumulate, takewhile
+from itertools import accumulate, count, takewhile
 
 from temporalio.client import WorkflowFailureError
 from uuid_utils import uuid7
@@ -154,7 +154,7 @@ def _figures(
 
 def alone(rules: WeatherRules, seconds: float) -> int:
     """Calls of one run that knows of no other, its waits doubling as ours do."""
-    waits = [min(rules.longest_wait_seconds, rules.first_wait_seconds * 2**number) for number in range(10_000)]
+    waits = (min(rules.longest_wait_seconds, rules.first_wait_seconds * 2 ** min(number, 30)) for number in count())
     return 1 + sum(1 for _ in takewhile(lambda at: at < seconds, accumulate(waits)))
 
 

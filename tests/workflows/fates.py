@@ -37,7 +37,7 @@ async def serving(worker: Process) -> AsyncGenerator[Process]:
     """Until the end of the block; dead after it, whatever became of it."""
     await worker.start()
     try:
-        await worker.until_said("ready: serves")
+        await worker.until_said("ready: serves", seconds=3 * PATIENCE_SECONDS)
         yield worker
     finally:
         await worker.kill()

@@ -29,7 +29,7 @@ async def submit(stack: Stack, script: str) -> str:
 
 async def test_a_call_that_ends_soon_is_finished_by_the_worker_that_was_told_to_stop(stack: Stack) -> None:
     run_id = await submit(stack, QUICK)
-    await stack.until_event(run_id, f"{LONG_CALL}/started/1")
+    await stack.until_event(run_id, f"{LONG_CALL}/started/1", seconds=120)
     await stack.worker.end()
     await stack.worker.start()
     await finished(stack, run_id)
@@ -40,7 +40,7 @@ async def test_a_call_that_ends_soon_is_finished_by_the_worker_that_was_told_to_
 async def test_a_long_call_is_handed_to_the_worker_that_takes_the_place(stack: Stack) -> None:
     async with serving(stack.another_worker("next")) as next_one:
         run_id = await submit(stack, LONG)
-        await stack.until_event(run_id, f"{LONG_CALL}/started/1")
+        await stack.until_event(run_id, f"{LONG_CALL}/started/1", seconds=120)
         told = time.monotonic()
         await (await holder(run_id, stack.worker, next_one)).end()
         await stack.until_event(run_id, f"{LONG_CALL}/started/2")
@@ -57,12 +57,16 @@ async def test_two_workers_on_one_home_keep_their_runs_apart(stack: Stack) -> No
     stack.scripted.add("long", big)
     async with serving(stack.another_worker("second")):
         runs = [await stack.submit(task="Log", model="scripted:long", plan=False) for _ in range(4)]
+        kept: set[str] = set()
         for run_id in runs:
             await stack.until(run_id, "completed", seconds=120)
             assert await redone(stack, run_id) == []
             returned = await stack.until_event(run_id, f"{LONG_CALL}/returned")
-            assert returned["event"]["output"], returned
+            kept.add(returned["event"]["result"]["output_ref"])
             assert len(await hosts_of(stack, run_id)) == 1
+        # Each has its own whole output, though all of them are called the same.
+        assert len(kept) == len(runs)
+        assert None not in kept
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -102,7 +106,7 @@ async def wired(
 async def test_a_run_outlives_the_loss_of_the_network(wired: tuple[Stack, Forwarder, Forwarder]) -> None:
     stack, temporal, postgres = wired
     run_id = await submit(stack, LONG.replace("sleep 20", "sleep 4"))
-    await stack.until_event(run_id, f"{LONG_CALL}/started/1")
+    await stack.until_event(run_id, f"{LONG_CALL}/started/1", seconds=120)
     temporal.cut()
     await asyncio.sleep(CUT_SECONDS)
     temporal.mend()
@@ -111,7 +115,7 @@ async def test_a_run_outlives_the_loss_of_the_network(wired: tuple[Stack, Forwar
     assert await redone(stack, run_id) == []
     stack.scripted.clear()
     run_id = await submit(stack, LONG.replace("sleep 20", "sleep 4"))
-    await stack.until_event(run_id, f"{LONG_CALL}/started/1")
+    await stack.until_event(run_id, f"{LONG_CALL}/started/1", seconds=120)
     postgres.cut()
     await asyncio.sleep(CUT_SECONDS)
     postgres.mend(forgotten=True)
@@ -122,7 +126,7 @@ async def test_a_run_outlives_the_loss_of_the_network(wired: tuple[Stack, Forwar
 async def test_a_worker_that_comes_back_late_changes_nothing(stack: Stack) -> None:
     """It hung for so long that another host has the run: journal and files are the other's, whatever it still does."""
     run_id = await submit(stack, LONG)
-    await stack.until_event(run_id, f"{LONG_CALL}/started/1")
+    await stack.until_event(run_id, f"{LONG_CALL}/started/1", seconds=120)
     assert stack.worker.running is not None
     stack.worker.running.send_signal(signal.SIGSTOP)
     hung = time.monotonic()

@@ -22,6 +22,7 @@ from activities.comment import CommentActivities
 from activities.dossiers import Dossiers
 from activities.event import EventActivities
 from activities.host import Host
+from activities.limits import LimitActivities
 from activities.model import ModelActivities
 from activities.pull_request import PullRequestActivities
 from activities.race import RaceActivities
@@ -118,14 +119,14 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
         dossiers, sky = Dossiers(journal), (journal.weather, site.weather)
         here = host_id(home, host_name())
         host = Host(here, journal, dossiers, sandbox, workspaces, repositories, outputs, site, mask, egress)
-        opening = WorkspaceActivities(host)
-        publishing = RepositoryActivities(host, PackSnapshots(blobs))
+        opening, publishing = WorkspaceActivities(host), RepositoryActivities(host, PackSnapshots(blobs))
         shared = (
             EventActivities(journal, PackSnapshots(blobs)),
             RaceActivities(journal),
             ApprovalActivities(journal, dossiers, mask),
             *outward(journal, dossiers, forges, mask, settings),
-            ModelActivities(journal, dossiers, models, FilePrompts(), SystemClock(), mask, *sky),
+            ModelActivities(journal, dossiers, models, FilePrompts(), SystemClock(), mask, *sky, site),
+            LimitActivities(journal),
             opening,
             publishing,
         )

@@ -1,5 +1,6 @@
 """What a person is shown before they decide, and what a decision means for the call it was about."""
 
+from datetime import datetime
 from typing import Any
 
 from temporalio import activity
@@ -27,6 +28,7 @@ WAITING: dict[ApprovalKind, WaitingFor] = {
     "publish": "publish_approval",
     "question": "human_answer",
     "limit": "limit",
+    "team_limit": "limit",
     "stuck": "stuck",
     "effect": "effect_in_doubt",
 }
@@ -43,6 +45,8 @@ class RequestApprovalInput(Value):
     reason: str = ""
     again: str = ""
     """Why it is asked about again."""
+    until: datetime | None = None
+    """When the wait ends by itself."""
 
 
 class SettleApprovalInput(Value):
@@ -77,7 +81,7 @@ class ApprovalActivities:
         if input.kind == "publish" and (work := await self._work(input.run_id)) is not None:
             card = _with_findings(_with_pull_request(card, work, dossier, self._mask), work)
         reason = f"Asked again: {card.again} {card.title}" if card.again else card.title
-        waiting = StatusChanged(status="waiting", waiting_for=WAITING[input.kind], reason=reason)
+        waiting = StatusChanged(status="waiting", waiting_for=WAITING[input.kind], reason=reason, until=input.until)
         requested = NewEvent(key=f"approval/{input.approval_id}/requested", event=ApprovalRequested(card=card))
         await self._journal.record(input.run_id, [requested, NewEvent(key=input.status_key, event=waiting)])
 
@@ -180,6 +184,8 @@ def _about(input: RequestApprovalInput, dossier: Dossier) -> tuple[str, dict[str
             return _about_effect(input.approval_id, dossier)
         case "limit":
             return f"The run has used up its limit: {input.reason}. Raise it or stop?", input.subject, ""
+        case "team_limit":
+            return f"{input.reason}. An admin may raise the limit for this month, or stop the run", input.subject, ""
         case _:
             return f"The agent is stuck: {input.reason}. Go on or stop?", input.subject, ""
 

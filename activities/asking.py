@@ -6,22 +6,31 @@ from time import monotonic
 
 from temporalio import activity
 
+from activities.admission import Admissions
 from activities.live import LiveStream
 from activities.turns import CallModelInput
-from domain.errors import KeyRefused, ProviderUnavailable, RunStopped
+from domain.dossier import Dossier
+from domain.errors import KeyRefused, PerdureError, ProviderUnavailable, RunStopped
 from domain.event import TurnAnswered
 from domain.model import AssistantMessage, Block, ModelAnswer, ModelRequest, ToolCall, cost_usd
-from domain.ports import Journal, Models, SharedWeather
-from domain.record import NewEvent, RecordedEvent
+from domain.ports import Journal, Model, Models, SharedWeather
+from domain.record import RecordedEvent
 from domain.secrets import Mask
 from domain.weather import Outlook, Place, WeatherRules, gust, known_weather
 
 
 class Asking:
     def __init__(
-        self, journal: Journal, models: Models, mask: Mask, weather: SharedWeather, rules: WeatherRules
+        self,
+        journal: Journal,
+        models: Models,
+        mask: Mask,
+        admissions: Admissions,
+        weather: SharedWeather,
+        rules: WeatherRules,
     ) -> None:
         self._journal = journal
+        self._admissions = admissions
         self._models = models
         self._mask = mask
         self._weather = weather
@@ -31,27 +40,44 @@ class Asking:
         self,
         input: CallModelInput,
         model: str,
+        dossier: Dossier,
         request: Callable[[str], ModelRequest],
         admitted: Callable[[], Awaitable[None]],
     ) -> Sequence[RecordedEvent]:
         """What stands in the journal afterwards, the answer first; `request` is made for the model's own name.
 
-        Raises ProviderUnavailable with the wait, which is shared, where the turn is to be asked again later.
+        Raises ProviderUnavailable with the wait, which is shared, where the turn is to be asked again later, and
+        NotAdmitted where a limit is used up.
         """
         provider, name = self._models.get(model)
+        asked = request(name)
+        reserved, warned = await self._admissions.reserve(input, model, asked, dossier)
+        began = monotonic()
+        try:
+            answer = await self._answer(input, model, provider, request(name) if warned else asked, admitted)
+        except PerdureError:
+            await self._admissions.release(reserved)
+            raise
+        return await self._admissions.settle(reserved, self._answered(input, model, answer, monotonic() - began))
+
+    async def _answer(
+        self,
+        input: CallModelInput,
+        model: str,
+        provider: Model,
+        asked: ModelRequest,
+        admitted: Callable[[], Awaitable[None]],
+    ) -> ModelAnswer:
+        """As the weather allows it, and the weather hears how it went."""
         place = self._models.place(model)
         outlook = await self._weather.enter(place, self._rules)
         if not outlook.may_ask:
             raise known_weather(outlook)
         await admitted()
-        asked = request(name)
-        # What must hold before the provider is asked is checked or reserved here.
         stream = Clearing(self._weather, place, outlook, await self._stream(input))
-        began = monotonic()
         try:
             answer = await provider.answer(asked, stream.send)
         except (ProviderUnavailable, KeyRefused) as error:
-            # Nothing was answered: what was reserved is given back here.
             raise await self._heard(input, place, outlook, error) from error
         except RunStopped:
             await stream.clear()
@@ -61,9 +87,7 @@ class Asking:
                 await self._weather.leave(place, outlook, self._rules)
             raise
         await stream.clear()
-        # One transaction records the answer and what goes with it.
-        events = [NewEvent(key=f"turn/{input.turn}", event=self._answered(input, model, answer, monotonic() - began))]
-        return await self._journal.record(input.run_id, events)
+        return answer
 
     async def _heard(
         self, input: CallModelInput, place: Place, outlook: Outlook, error: ProviderUnavailable | KeyRefused

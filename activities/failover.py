@@ -39,7 +39,7 @@ class Failover:
         steps = _Steps(self._journal, input, dossier.chain)
         for model in dossier.chain.order(input.model):
             try:
-                return await self._asking.ask(input, model, request, partial(steps.take, model))
+                return await self._asking.ask(input, model, dossier, request, partial(steps.take, model))
             except (ProviderUnavailable, ProviderRefused) as error:
                 steps.met.append((model, _not_for_ever(dossier.chain, input.turn, error)))
                 if not self._goes_on(input, dossier.chain, *steps.met[-1]):

@@ -4,13 +4,15 @@ from functools import cache
 
 from temporalio import activity
 
+from activities.admission import Admissions
 from activities.asking import Asking
 from activities.dossiers import Dossiers
 from activities.failover import Failover
 from activities.tools import TOOLS, schema
-from activities.turns import CallModelInput, CallModelResult, planned, settle
+from activities.turns import CallModelInput, CallModelResult, planned, refused, settle
 from domain.agents import AGENTS
 from domain.dossier import Dossier
+from domain.errors import NotAdmitted
 from domain.event import MessageReceived, NoteAdded, TurnAnswered
 from domain.model import ModelRequest, ToolSchema
 from domain.notes import failed_check, note_text
@@ -19,6 +21,7 @@ from domain.ports import Clock, Journal, Models, Prompts, SharedWeather
 from domain.prompt import first_message, system_prompt
 from domain.record import NewEvent
 from domain.secrets import Mask
+from domain.terms import Site
 from domain.tool import ToolPolicy
 from domain.weather import WeatherRules
 
@@ -34,11 +37,13 @@ class ModelActivities:
         mask: Mask,
         weather: SharedWeather,
         rules: WeatherRules,
+        site: Site,
     ) -> None:
         self._journal = journal
         self._dossiers = dossiers
         self._prompts = prompts
-        asking = Asking(journal, models, mask, weather, rules)
+        admissions = Admissions(journal, dossiers, models, clock, site)
+        asking = Asking(journal, models, mask, admissions, weather, rules)
         self._failover = Failover(journal, asking, clock, rules)
 
     @activity.defn
@@ -50,7 +55,11 @@ class ModelActivities:
             dossier = await self._dossiers.of(input.run_id)
         answered = dossier.answer(input.turn)
         if answered is None:
-            answered = await self._ask(input, dossier)
+            try:
+                answered = await self._ask(input, dossier)
+            except NotAdmitted as error:
+                await self._failover.over(input, dossier)
+                return refused(error.refusal)
             if dossier.answer(input.turn) is None:
                 # Others recorded something meanwhile, so that it was not taken in at once.
                 dossier = await self._dossiers.of(input.run_id)
@@ -78,7 +87,7 @@ class ModelActivities:
             )
             for message in input.messages
         ]
-        for number, note in enumerate(input.notes):
+        for number, note in enumerate(input.notes, input.told):
             failed = [one for one in dossier.checks(note.round) if failed_check(one)]
             told = NoteAdded(turn=input.turn, phase=input.phase, text=note_text(note, failed))
             events.append(NewEvent(key=f"turn/{input.turn}/note/{number}", event=told))

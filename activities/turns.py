@@ -5,6 +5,7 @@ from typing import Literal
 
 from activities.tools import TOOLS, parse_call, subject_of, whole_subject
 from activities.tools.summary import summary_of
+from domain.account import Refusal
 from domain.errors import ModelMistake
 from domain.event import ToolReturned, TurnAnswered
 from domain.mailbox import SendMessage
@@ -23,6 +24,8 @@ class CallModelInput(Value):
     model: str
     messages: tuple[SendMessage, ...] = ()
     notes: tuple[Note, ...] = ()
+    told: int = 0
+    """Notes of the same turn that were given before a limit refused it."""
 
 
 class PlannedCall(Value):
@@ -43,8 +46,8 @@ class CallModelResult(Value):
     """How many calls the model made in all."""
     malformed: int
     stop: Literal["end", "tool_calls", "length", "refused"]
-    tokens: int
-    cost_usd: float
+    refusal: Refusal | None = None
+    """The turn was not asked for: a limit is used up."""
     waited_seconds: float = 0.0
     """For the provider: not the run's own time."""
 
@@ -58,6 +61,10 @@ class _Read(Value):
     subject: str = ""
     tool_class: ToolClass = "read"
     ruling: Ruling = Ruling(verdict="allow")
+
+
+def refused(refusal: Refusal) -> CallModelResult:
+    return CallModelResult(calls=(), said=0, malformed=0, stop="refused", refusal=refusal)
 
 
 def planned(
@@ -79,8 +86,6 @@ def planned(
         said=len(calls),
         malformed=sum(one.mistake is not None for one in calls),
         stop=answered.stop,
-        tokens=answered.usage.counted_tokens,
-        cost_usd=answered.cost_usd,
     )
 
 

@@ -28,6 +28,7 @@ async def joined_parts(environment: Mapping[str, str] | None = None) -> AsyncGen
         raise InvalidRequest("DATABASE_URL is not set", "Set it, or start the whole stack with `perdure up`.")
     mask = settings.mask()
     keep_in(mask)
+    site = load_site(settings.site_path)
     blobs = ObjectBlobs(settings.blobs_url)
     models = ProviderModels(settings.model_environment, settings.prices_path)
     journal = await PostgresJournal.connect(settings.database_url, blobs, mask=mask)
@@ -43,6 +44,7 @@ async def joined_parts(environment: Mapping[str, str] | None = None) -> AsyncGen
             settings=api_settings(settings),
             mask=mask,
             forges=make_forges(settings),
+            site=site,
         )
     finally:
         await journal.close()

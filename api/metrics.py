@@ -7,6 +7,7 @@ from typing import get_args
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from domain.account import TeamMonth
 from domain.ports import RunCount
 from domain.run import RunStatus
 
@@ -31,6 +32,13 @@ class Metrics:
         self._runs = Gauge("perdure_runs", "Runs by status", ("status",), registry=self._registry)
         self._cost = Gauge("perdure_cost_usd", "What all runs have cost so far", registry=self._registry)
         self._tokens = Gauge("perdure_tokens", "Tokens that all runs have used so far", registry=self._registry)
+        self._month = Gauge(
+            "perdure_month_cost_usd",
+            "Of all teams in this month: spent, and reserved by the calls that are being made",
+            ("of",),
+            registry=self._registry,
+        )
+        self._calls = Gauge("perdure_reserved_calls", "Calls of models that are being made", registry=self._registry)
 
     def began(self) -> None:
         self._streams.inc()
@@ -43,11 +51,14 @@ class Metrics:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(method, route).observe(seconds)
 
-    def page(self, counts: Sequence[RunCount]) -> bytes:
+    def page(self, counts: Sequence[RunCount], months: Sequence[TeamMonth]) -> bytes:
         for status in get_args(RunStatus):
             self._runs.labels(status).set(sum(one.runs for one in counts if one.status == status))
         self._cost.set(sum(one.cost_usd for one in counts))
         self._tokens.set(sum(one.tokens for one in counts))
+        self._month.labels("spent").set(sum(one.spent.cost_usd for one in months))
+        self._month.labels("reserved").set(sum(one.reserved.cost_usd for one in months))
+        self._calls.set(sum(one.reserved.turns for one in months))
         return generate_latest(self._registry)
 
 

@@ -12,6 +12,7 @@ from domain.mailbox import CancelRun, PauseRun, ResumeRun, SendMessage
 from domain.ports import Blobs, Forges, Journal, Models, Prompts, Snapshots
 from domain.run import Pace, RunInput
 from domain.secrets import Mask
+from domain.terms import Site
 
 Word = PauseRun | ResumeRun | CancelRun | SendMessage | DecideApproval
 
@@ -83,6 +84,8 @@ class ApiParts:
     forges: Forges | None = None
     """None: this server opens no pull requests."""
     mask: Mask = field(default_factory=Mask)
+    site: Site = field(default_factory=Site)
+    """Of which the API shows what teams may use."""
 
 
 PartsFactory = Callable[[], AbstractAsyncContextManager[ApiParts]]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from api.schemas.runs import LimitsView
+from domain.account import Account, Amount
 from domain.event import RunStarted, StatusChanged, TurnRefused
 from domain.limits import Limits, Spent
 from domain.record import RecordedEvent
@@ -16,17 +17,24 @@ PEOPLE: frozenset[WaitingFor | None] = frozenset(
 )
 
 
-def limits_left(run: RunSummary, events: Sequence[RecordedEvent], now: datetime) -> LimitsView:
-    """`events` are those of `TYPES`."""
+def limits_left(
+    run: RunSummary, events: Sequence[RecordedEvent], now: datetime, account: Account | None = None
+) -> LimitsView:
+    """`events` are those of `TYPES`; without an account no model was asked yet, and the run's own figures hold."""
     limits = run.spec.limits
     before = run.fork.spent if run.fork else Spent()
+    spent = Amount(
+        turns=run.turn,
+        tokens=before.tokens + run.usage.counted_tokens,
+        cost_usd=before.cost_usd + run.cost_usd,
+    )
+    if account is not None:
+        limits, spent = limits.model_copy(update=account.bounds.model_dump()), account.spent
     seconds = before.seconds + seconds_used(events, now)
-    tokens = before.tokens + run.usage.counted_tokens
-    cost_usd = before.cost_usd + run.cost_usd
     return LimitsView(
-        turns=None if limits.turns is None else max(0, limits.turns - run.turn),
-        tokens=None if limits.tokens is None else max(0, limits.tokens - tokens),
-        cost_usd=None if limits.cost_usd is None else max(0.0, round(limits.cost_usd - cost_usd, 6)),
+        turns=None if limits.turns is None else max(0, limits.turns - spent.turns),
+        tokens=None if limits.tokens is None else max(0, limits.tokens - spent.tokens),
+        cost_usd=None if limits.cost_usd is None else max(0.0, round(limits.cost_usd - spent.cost_usd, 6)),
         seconds=None if limits.seconds is None else max(0.0, round(limits.seconds - seconds, 1)),
     )
 

@@ -77,6 +77,9 @@ def decide_at_terminal(console: Console) -> Decide:
 
     def decide(card: Json) -> Json | None:
         console.print(card_panel(card))
+        if card["kind"] == "team_limit":
+            # An admin's to decide; for others it ends by itself.
+            return None
         if card["kind"] == "question":
             return {"decision": "approve", "edited": {"answer": _asked(console, "Your answer")}}
         every = card["kind"] == "tool_call"

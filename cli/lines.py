@@ -165,6 +165,14 @@ class EventLines:
     def _race_won(self, _event: Json) -> list[Text]:
         return [Text("✓ the first of its race whose checks passed: it is kept", style="green")]
 
+    def _team_limit_raised(self, event: Json) -> list[Text]:
+        return [_said("limits", f"of team {plain(event['team'])} raised for {event['month']} by {plain(event['by'])}")]
+
+    def _price_unknown(self, event: Json) -> list[Text]:
+        return [
+            Text(f"no price of {plain(event['model'])} is known: a limit of money does not bound it", style="yellow")
+        ]
+
     def _run_ended(self, event: Json) -> list[Text]:
         result = event["result"]
         style = {"completed": "bold green", "cancelled": "yellow"}.get(result["status"], "bold red")

@@ -9,6 +9,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
+from cli.limits import limit_facts
 from cli.lines import one_line, plain, plan_lines, sizes
 
 Json = dict[str, Any]
@@ -66,11 +67,11 @@ def runs_table(runs: list[Json], width: int) -> Table:
     return table
 
 
-def run_panel(run: Json, approvals: list[Json]) -> Group:
+def run_panel(run: Json, approvals: list[Json], limits: Json | None = None) -> Group:
     rows = Table.grid(padding=(0, 2))
     rows.add_column()
     rows.add_column(overflow="fold")
-    for name, value in _facts(run):
+    for name, value in [*_facts(run), *(limit_facts(run["id"], limits) if limits else [])]:
         rows.add_row(Text(name, style="dim"), value if isinstance(value, Text) else Text(plain(value)))
     parts: list[Rule | Table | Text] = [Rule(run["id"], align="left"), rows]
     # Below the table: a link that is broken into lines leads nowhere.

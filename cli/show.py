@@ -41,10 +41,11 @@ def show(context: typer.Context, run_id: RunArgument = "last", json_output: AsJs
     client = client_of(context)
     found = client.get(f"/v1/runs/{resolve(client, run_id)}")
     approvals = client.pending(found["id"])
+    limits = client.get(f"/v1/runs/{found['id']}/limits")
     if json_output:
-        print_json({**found, "approvals": approvals})
+        print_json({**found, "approvals": approvals, "limits_of": limits})
     else:
-        make_console().print(run_panel(found, approvals), soft_wrap=True)
+        make_console().print(run_panel(found, approvals, limits), soft_wrap=True)
 
 
 def diff(context: typer.Context, run_id: RunArgument = "last", json_output: AsJson = False) -> None:

@@ -5,12 +5,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from domain.limits import Limits
+from domain.limits import NEARLY, Limits
 from domain.value import Value
 
 BoundName = Literal["turns", "tokens", "cost_usd"]
 Scope = Literal["run", "team"]
-NEARLY = 0.9
 
 
 class Amount(Value):
@@ -94,6 +93,31 @@ class Admission(Value):
     limit: BoundName | None = None
     account: Account
     month: TeamMonth
+
+
+class Refusal(Value):
+    """Why a turn was not asked for, as a person has to know it to decide."""
+
+    scope: Scope
+    limit: BoundName | Literal["seconds"]
+    bounds: Bounds = Bounds()
+    """Those that refused it, of the account or of the team's month."""
+    spent: Amount = Amount()
+    team: str | None = None
+    month: date | None = None
+    until: datetime | None = None
+    """When it ends by itself."""
+
+
+class TeamLimits(Value):
+    """Of one month of the calendar (UTC); None does not bind."""
+
+    monthly_cost_usd: float | None = Field(default=None, gt=0)
+    monthly_tokens: int | None = Field(default=None, ge=1)
+
+    @property
+    def bounds(self) -> Bounds:
+        return Bounds(tokens=self.monthly_tokens, cost_usd=self.monthly_cost_usd)
 
 
 class Raise(Value):

@@ -32,6 +32,7 @@ class AgentStance(Value):
     """Hashes of the last call-and-result pairs, oldest first, at most 12."""
     nudged: bool = False
     wrapping_up: bool = False
+    """Whether the model was told that its time is nearly over."""
 
 
 def is_stuck(stance: AgentStance) -> str | None:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from domain.value import Value
 
-ApprovalKind = Literal["plan", "tool_call", "publish", "question", "limit", "stuck", "effect"]
+ApprovalKind = Literal["plan", "tool_call", "publish", "question", "limit", "team_limit", "stuck", "effect"]
 ApprovalDecision = Literal["approve", "reject"]
 AGAIN = "/again/"
 GRANTS: tuple[ApprovalKind, ...] = ("plan", "tool_call", "publish")

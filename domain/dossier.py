@@ -73,6 +73,10 @@ class Dossier:
         return self._submission()[0].spec
 
     @property
+    def owner(self) -> str:
+        return self._submission()[0].owner
+
+    @property
     def plan(self) -> Plan | None:
         """The plan that the work follows: as a person edited it, or as it was proposed."""
         return self._accepted or self.proposed

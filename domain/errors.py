@@ -21,6 +21,7 @@ PerdureError
 │   ├── NotSent                 a request that did not leave: certainly nothing was changed
 │   └── EffectTaken             another attempt has this effect in hand
 ├── EffectInDoubt               nobody knows whether an effect was made; a person says
+├── NotAdmitted                 a limit is used up: the workflow is told, and asks a person
 ├── Fenced                      a newer attempt or generation owns the workspace; this one must stop
 └── RunStopped                  the run cannot go on: `next_step` says what a person can do
     ├── ProviderRefused         unknown model, bad request, content policy
@@ -31,6 +32,8 @@ PerdureError
     ├── WorkRefused             what would be published breaks a rule
     └── OutOfSpace              the disk or a cap on it is full; inside a run it is waited for all the same
 """
+
+from domain.account import Refusal
 
 
 class PerdureError(Exception):
@@ -129,6 +132,12 @@ class EffectInDoubt(PerdureError):
     def __init__(self, message: str, approval_id: str) -> None:
         super().__init__(message, "Say whether it was made: reject leaves it as it is, approve makes it again.")
         self.approval_id = approval_id
+
+
+class NotAdmitted(PerdureError):
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(f"The limit of {refusal.limit} is used up")
+        self.refusal = refusal
 
 
 class Fenced(PerdureError):

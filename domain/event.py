@@ -4,7 +4,8 @@ An event has a deterministic `key` within its run; recording a key twice is reco
 
     submitted  started  ended  forked  superseded/<run id>  race  repository  rules  workspace/<generation>
     status/<n>  message/<message id>  message/forked/<n>
-    turn/<n>  turn/<n>/note/<k>  turn/<n>/refused/<attempt>  model/<n>
+    turn/<n>  turn/<n>/note/<k>  turn/<n>/refused/<attempt>  turn/<n>/held  turn/<n>/let_in  model/<n>
+    wrap_up/<bounds>  limits/<approval id>  price/<model>
     <call>/started/<attempt>  <call>/redone/<attempt>  <call>/returned
     approval/<approval id>/requested  approval/<approval id>/decided
     connection/<call>/<attempt>/<n>  connection/<call>/<attempt>/rest
@@ -31,8 +32,9 @@ from domain.events.run import (
     RunSubmitted,
     RunSuperseded,
     StatusChanged,
+    TeamLimitRaised,
 )
-from domain.events.turn import MessageReceived, ModelChanged, NoteAdded, TurnAnswered, TurnRefused
+from domain.events.turn import MessageReceived, ModelChanged, NoteAdded, PriceUnknown, TurnAnswered, TurnRefused
 from domain.events.workspace import RepositoryResolved, RulesRead, WorkspaceOpened
 
 __all__ = [
@@ -51,6 +53,7 @@ __all__ = [
     "NoteAdded",
     "PlanAccepted",
     "PlanProposed",
+    "PriceUnknown",
     "RaceWon",
     "RepositoryResolved",
     "RulesRead",
@@ -60,6 +63,7 @@ __all__ = [
     "RunSubmitted",
     "RunSuperseded",
     "StatusChanged",
+    "TeamLimitRaised",
     "ToolRedone",
     "ToolReturned",
     "ToolStarted",
@@ -79,11 +83,13 @@ Event = Annotated[
     | RaceWon
     | StatusChanged
     | LimitsRaised
+    | TeamLimitRaised
     | RepositoryResolved
     | WorkspaceOpened
     | RulesRead
     | MessageReceived
     | NoteAdded
+    | PriceUnknown
     | TurnAnswered
     | TurnRefused
     | ModelChanged

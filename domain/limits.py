@@ -6,6 +6,9 @@ from pydantic import Field
 
 from domain.value import Value
 
+NEARLY = 0.9
+"""From this share of a limit on it is time to wrap up."""
+
 
 class Limits(Value):
     """A limit that is None does not bind."""
@@ -22,7 +25,8 @@ class Limits(Value):
 
 
 class Spent(Value):
-    """What a run has used so far, in the units of `Limits`."""
+    """What a run has used up to some point, in the units of `Limits`. Workflows count only time; what holds of the
+    others stands in the run's account (domain/account.py)."""
 
     turns: int = 0
     tokens: int = 0
@@ -47,27 +51,12 @@ class Spent(Value):
         )
 
 
-def reached(limits: Limits, spent: Spent, reserve_turns: int = 0) -> str | None:
-    """The name of the first limit that is used up, counting `reserve_turns` as spent already."""
-    if limits.turns is not None and spent.turns + reserve_turns >= limits.turns:
-        return "turns"
-    if limits.tokens is not None and spent.tokens >= limits.tokens:
-        return "tokens"
-    if limits.cost_usd is not None and spent.cost_usd >= limits.cost_usd:
-        return "cost_usd"
-    if limits.seconds is not None and spent.seconds >= limits.seconds:
-        return "seconds"
-    return None
+def out_of_time(limits: Limits, spent: Spent) -> bool:
+    return limits.seconds is not None and spent.seconds >= limits.seconds
 
 
-def nearly_reached(limits: Limits, spent: Spent) -> bool:
-    """True when it is time to wrap up: one turn left, or nine tenths of another limit used."""
-    used = [
-        spent.tokens / limits.tokens if limits.tokens else 0,
-        spent.cost_usd / limits.cost_usd if limits.cost_usd else 0,
-        spent.seconds / limits.seconds if limits.seconds else 0,
-    ]
-    return reached(limits, spent, reserve_turns=1) is not None or max(used) >= 0.9
+def nearly_out_of_time(limits: Limits, spent: Spent) -> bool:
+    return limits.seconds is not None and spent.seconds >= limits.seconds * NEARLY
 
 
 def raised(limits: Limits, name: str, edited: Mapping[str, object] | None) -> Limits:

@@ -12,6 +12,8 @@ from domain.value import Value
 MESSAGE_MAX_CHARACTERS = 100_000
 BY_SIGNAL = "temporal (unverified)"
 """Who a word is ascribed to that came past the API, where nobody proved who they are."""
+BY_ITSELF = "perdure"
+"""Who an approval is ascribed to that no person was needed for."""
 
 
 class PauseRun(Value):
@@ -40,3 +42,10 @@ class SendMessage(Value):
     message_id: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")
     text: str = Field(min_length=1, max_length=MESSAGE_MAX_CHARACTERS)
     by: str = BY_SIGNAL
+
+
+class LookAgain(Value):
+    """What a run waits for a word on may have come about without one: it tries, and asks anew where it has not."""
+
+    approval_id: str
+    reason: str

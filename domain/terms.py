@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from domain.account import TeamLimits
 from domain.network import AllowedHost
 from domain.repository import Verdict
 from domain.sandbox import SandboxLimits
@@ -59,6 +60,12 @@ class AgentRules(Rules):
     """`provider:model`: who answers while the run's own model cannot; None: as the agent kind has it."""
 
 
+class TeamRules(TeamLimits):
+    """`members` are owners of runs that count as this team."""
+
+    members: tuple[str, ...] = ()
+
+
 class Site(Value):
     """The operator's decisions, as the file PERDURE_SITE says them. Without one nothing reaches the network."""
 
@@ -66,6 +73,19 @@ class Site(Value):
     repositories: tuple[RepositoryRules, ...] = ()
     publish: PublishRules = PublishRules()
     weather: WeatherRules = WeatherRules()
+    teams: dict[str, TeamRules] = {}
+    """By name; `default` holds for each owner of runs that is neither named nor a member."""
+
+
+DEFAULT_TEAM = "default"
+
+
+def team_of(site: Site, owner: str) -> tuple[str, TeamLimits]:
+    """Whose monthly limits hold for the runs of an owner, who is a team of their own where no other is named."""
+    for name, rules in site.teams.items():
+        if owner in rules.members:
+            return name, rules
+    return owner, site.teams.get(owner) or site.teams.get(DEFAULT_TEAM) or TeamLimits()
 
 
 class Terms(Value):

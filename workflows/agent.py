@@ -7,9 +7,9 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.model import ModelActivities
     from activities.turns import CallModelInput, CallModelResult
+    from domain.account import Refusal
     from domain.agent import AgentStance, is_stuck
-    from domain.event import LimitsRaised
-    from domain.limits import Limits, Spent, nearly_reached, raised, reached
+    from domain.limits import Limits, Spent, nearly_out_of_time, out_of_time
     from domain.mailbox import SendMessage
     from domain.notes import Note
     from domain.run import Pace, Phase
@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.workspace import WorkspaceRef
     from workflows.approvals import Attended
     from workflows.calls import make_calls
-    from workflows.journal import record
+    from workflows.limits import ask_for_more
     from workflows.options import EVENTS_PER_EXECUTION, MODEL
     from workflows.workspace import Seat
 
@@ -68,8 +68,8 @@ class AgentWorkflow(Attended):
         self.limits = input.limits
         self.stance = input.stance
         self.turns = 0
-        self.tokens = input.spent.tokens
-        self.cost_usd = input.spent.cost_usd
+        self.refusals = self.told = 0
+        """How often the next turn was refused by a limit, and how many notes it was given before."""
         self.began = workflow.now()
         self.seat = Seat(input.run_id, input.agent, input.workspace, input.phase, input.pace, input.moves)
 
@@ -81,6 +81,10 @@ class AgentWorkflow(Attended):
             if (stop := await self._may_go_on()) is not None:
                 return self._result("stopped", stop)
             answer = await self._ask_model()
+            if answer.refusal is not None:
+                if (stop := await self._ask_for_more(answer.refusal)) is not None:
+                    return self._result("stopped", stop)
+                continue
             finished, fingerprints = await make_calls(self, answer)
             if finished and not self.messages:
                 return self._result("finished")
@@ -90,48 +94,48 @@ class AgentWorkflow(Attended):
             self._continue_as_new_in_time()
 
     async def _may_go_on(self) -> str | None:
-        """Waits while paused and at a limit; says why the phase must stop, if it must."""
+        """Waits while paused and where its time is up; says why the phase must stop, if it must."""
         await self.while_paused()
-        asked = 0
-        while (limit := reached(self.limits, self._spent())) is not None:
-            asked += 1
-            # A word answers one question: where it did not raise the limit far enough, the next is another one.
-            place = f"{self.turn}/{limit}" if asked == 1 else f"{self.turn}/{limit}/{asked}"
-            subject = {"limit": limit, "limits": self.limits.model_dump(mode="json")}
-            decision = await self.ask("limit", f"limit/{place}", subject, limit)
-            if decision.decision == "reject":
-                return f"the limit of {limit} is used up"
-            self.limits = raised(self.limits, limit, decision.edited)
-            await record(self.run_id, (f"limits/{place}", LimitsRaised(limits=self.limits, by=decision.by)))
+        while out_of_time(self.limits, self._spent()):
+            if (stop := await self._ask_for_more(Refusal(scope="run", limit="seconds"))) is not None:
+                return stop
             self.stance = self.stance.model_copy(update={"wrapping_up": False})
-            self.notes.append(Note(kind="go_on"))
-        if nearly_reached(self.limits, self._spent()) and not self.stance.wrapping_up:
+        if nearly_out_of_time(self.limits, self._spent()) and not self.stance.wrapping_up:
             self.stance = self.stance.model_copy(update={"wrapping_up": True})
-            self.notes.append(Note(kind="wrap_up", reason="one more answer, or a tenth of it, is left"))
+            self.notes.append(Note(kind="wrap_up", reason="a tenth of its time is left"))
         return None
 
+    async def _ask_for_more(self, refusal: Refusal) -> str | None:
+        if (stop := await ask_for_more(self, refusal)) is None:
+            self.notes.append(Note(kind="go_on"))
+        return stop
+
     async def _ask_model(self) -> CallModelResult:
-        self.turn += 1
-        self.turns += 1
+        turn = self.turn + 1
         messages, self.messages = tuple(self.messages), []
         notes, self.notes = tuple(self.notes), []
         answer = await workflow.execute_activity_method(
             ModelActivities.call_model,
             CallModelInput(
                 run_id=self.run_id,
-                turn=self.turn,
+                turn=turn,
                 phase=self.given.phase,
                 agent=self.given.agent,
                 model=self.given.model,
                 messages=messages,
                 notes=notes,
+                told=self.told,
             ),
             **MODEL,
-            summary=f"turn {self.turn}: ask {self.given.model}"[:80],
+            summary=f"turn {turn}: ask {self.given.model}"[:80],
         )
-        self.tokens += answer.tokens
-        self.cost_usd += answer.cost_usd
         self.waited_seconds += answer.waited_seconds
+        if answer.refusal is not None:
+            self.told += len(notes)
+            return answer
+        self.turn = turn
+        self.turns += 1
+        self.refusals = self.told = 0
         return answer
 
     def _take_stock(self, answer: CallModelResult, fingerprints: list[str]) -> None:
@@ -170,12 +174,7 @@ class AgentWorkflow(Attended):
 
     def _spent(self) -> Spent:
         seconds = (workflow.now() - self.began).total_seconds() - self.waited_seconds
-        return Spent(
-            turns=self.given.spent.turns + self.turns,
-            tokens=self.tokens,
-            cost_usd=self.cost_usd,
-            seconds=self.given.spent.seconds + seconds,
-        )
+        return self.given.spent.model_copy(update={"seconds": self.given.spent.seconds + seconds})
 
     def _continue_as_new_in_time(self) -> None:
         self.stop_if_cancelled()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -10,7 +11,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.approval import WAITING, ApprovalActivities, RequestApprovalInput, SettleApprovalInput
     from domain.approval import ApprovalKind, DecideApproval, asked_again
-    from domain.mailbox import PauseRun, ResumeRun, SendMessage
+    from domain.mailbox import LookAgain, PauseRun, ResumeRun, SendMessage
     from domain.value import Value
     from workflows.attributes import show_status
     from workflows.options import RECORD
@@ -65,9 +66,14 @@ class Attended:
             self.waited_seconds += await self.seat.wait_for_person(lambda: not self.paused)
 
     async def ask(
-        self, kind: ApprovalKind, approval_id: str, subject: dict[str, Any] | None = None, reason: str = ""
+        self,
+        kind: ApprovalKind,
+        approval_id: str,
+        subject: dict[str, Any] | None = None,
+        reason: str = "",
+        until: datetime | None = None,
     ) -> DecideApproval:
-        """Waits, at no cost, for as long as it takes."""
+        """Waits, at no cost, for as long as it takes, or until the run itself may look again."""
         parent = workflow.info().parent
         assert parent is not None
         mailbox = workflow.get_external_workflow_handle(parent.workflow_id)
@@ -75,9 +81,14 @@ class Attended:
         async def ask_once(approval_id: str, again: str) -> DecideApproval:
             # First the mailbox: nobody who has seen the card may be told that there is none.
             await mailbox.signal("await_decision", PendingApproval(approval_id=approval_id, kind=kind))
-            await announce(self.run_id, kind, approval_id, subject or {}, reason, again)
+            await announce(self.run_id, kind, approval_id, subject or {}, reason, again, until)
             show_status("waiting", WAITING[kind])
-            self.waited_seconds += await self.seat.wait_for_person(lambda: approval_id in self.decisions)
+            timer = asyncio.create_task(_look_again(mailbox, approval_id, until)) if until else None
+            try:
+                self.waited_seconds += await self.seat.wait_for_person(lambda: approval_id in self.decisions)
+            finally:
+                if timer is not None:
+                    timer.cancel()
             show_status("running", None)
             return self.decisions.pop(approval_id)
 
@@ -98,7 +109,13 @@ async def until_it_holds(
 
 
 async def announce(
-    run_id: str, kind: ApprovalKind, approval_id: str, subject: dict[str, Any], reason: str = "", again: str = ""
+    run_id: str,
+    kind: ApprovalKind,
+    approval_id: str,
+    subject: dict[str, Any],
+    reason: str = "",
+    again: str = "",
+    until: datetime | None = None,
 ) -> None:
     """Records the card, and that the run waits for it."""
     await workflow.execute_activity_method(
@@ -111,10 +128,19 @@ async def announce(
             subject=subject,
             reason=reason,
             again=again,
+            until=until,
         ),
         **RECORD,
         summary=f"ask a person: {kind}",
     )
+
+
+async def _look_again(mailbox: workflow.ExternalWorkflowHandle[Any], approval_id: str, until: datetime) -> None:
+    """By way of the mailbox, so that a person's word at the same moment and this one are not both taken."""
+    # Not all who wait for the same moment at once.
+    late = timedelta(seconds=workflow.random().uniform(1, 60))
+    await workflow.sleep(max(until - workflow.now(), timedelta()) + late, summary="what it waits for ends by itself")
+    await mailbox.signal("look_again", LookAgain(approval_id=approval_id, reason=f"It waited until {until:%F %R} UTC."))
 
 
 async def settle(run_id: str, decision: DecideApproval) -> str:

@@ -7,10 +7,20 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from domain.account import TeamLimits
     from domain.approval import ApprovalKind, DecideApproval, Plan
     from domain.effect import EffectWord
     from domain.limits import Limits, raised
-    from domain.mailbox import BY_SIGNAL, CancelRun, PauseRun, ResumeRun, SendMessage, ShowWait
+    from domain.mailbox import (
+        BY_ITSELF,
+        BY_SIGNAL,
+        CancelRun,
+        LookAgain,
+        PauseRun,
+        ResumeRun,
+        SendMessage,
+        ShowWait,
+    )
     from workflows.approvals import PendingApproval
 
 Word = PauseRun | ResumeRun | SendMessage | DecideApproval | PendingApproval | ShowWait
@@ -45,6 +55,16 @@ class Mailbox:
         """From the worker that asks the model."""
         self.wait = input
         self._say(input)
+
+    @workflow.signal
+    def look_again(self, input: LookAgain) -> None:
+        """From a phase or a run of the same tree. Whoever else sends it gains nothing: limits are not kept here."""
+        if self.pending.get(input.approval_id) in ("limit", "team_limit"):
+            self._take_decision(
+                DecideApproval(
+                    approval_id=input.approval_id, decision="approve", by=BY_ITSELF, reason=input.reason[:1000]
+                )
+            )
 
     @workflow.update(name="pause")
     def update_pause(self, input: PauseRun) -> None:
@@ -176,6 +196,8 @@ def _why_not_edited(kind: ApprovalKind, edited: dict[str, Any] | None) -> Applic
             EffectWord.model_validate(edited)
         if edited is not None and kind == "limit":
             raised(Limits(), "turns", edited)
+        if edited is not None and kind == "team_limit":
+            TeamLimits.model_validate(edited)
     except ValidationError as error:
         return ApplicationError(f"`edited` does not fit: {error}"[:2000], type="InvalidRequest")
     return None

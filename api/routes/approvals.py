@@ -1,5 +1,6 @@
 """A person's word: what waits for it over all runs, and how it is given."""
 
+import contextlib
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
@@ -12,9 +13,10 @@ from api.routes.commands import tell
 from api.schemas.commands import ApprovalView, DecidedView, DecisionRequest
 from api.schemas.value import Page, Request
 from api.views import approval_view, decision_view
+from domain.account import TeamLimits
 from domain.approval import Approval, ApprovalCard, DecideApproval, Plan
 from domain.effect import EffectWord
-from domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from domain.errors import CallerError, Conflict, Forbidden, InvalidRequest, NotFound
 from domain.event import ApprovalDecided, ApprovalRequested
 from domain.limits import raised
 from domain.mailbox import MESSAGE_MAX_CHARACTERS
@@ -84,8 +86,25 @@ async def decide_approval(
         if (decided := await _decided(run, approval_id, parts)) is None:
             raise
         return _same(run, decided, decision)
+    if card.kind == "team_limit" and decision.decision == "approve":
+        await _tell_team(run.run_id, card, decision, parts)
     response.status_code = 200 if acknowledged else 202
     return _view(run, decision, acknowledged)
+
+
+async def _tell_team(run_id: str, card: ApprovalCard, decision: DecideApproval, parts: ApiParts) -> None:
+    """What raises the limit for one run raises it for all that wait for the same; saying it twice raises it once."""
+    cursor: str | None = None
+    while True:
+        found, cursor = await parts.journal.approvals("pending", 200, cursor)
+        for one in found:
+            same = one.card.kind == "team_limit" and one.card.subject.get("team") == card.subject.get("team")
+            if same and one.run_id != run_id:
+                word = decision.model_copy(update={"approval_id": one.card.approval_id})
+                with contextlib.suppress(CallerError):
+                    await parts.runs.send(one.run_id, word)
+        if cursor is None:
+            return
 
 
 def _same(run: RunSummary, decided: DecideApproval, asked: DecideApproval) -> DecidedView:
@@ -121,7 +140,9 @@ async def _decided(run: RunSummary, approval_id: str, parts: ApiParts) -> Decide
 
 
 def _check_right(caller: Caller, run: RunSummary, card: ApprovalCard) -> None:
-    """A question to the requester is theirs to answer; all else needs an approver."""
+    """A question to the requester is theirs to answer, a team's limit an admin's; all else needs an approver."""
+    if card.kind == "team_limit" and caller.role != "admin":
+        raise Forbidden(f"The role {caller.role} may not raise a team's limit", "Ask an admin, or wait for its reset.")
     if caller.may("decide") or (card.kind == "question" and caller.steers(run.owner)):
         return
     raise Forbidden(f"The role {caller.role} may not decide this", "Ask an approver or an admin.")
@@ -140,6 +161,8 @@ def _check_edited(card: ApprovalCard, asked: DecisionRequest, run: RunSummary) -
             EffectWord.model_validate(asked.edited)
         elif card.kind == "limit":
             raised(run.spec.limits, "turns", asked.edited)
+        elif card.kind == "team_limit":
+            TeamLimits.model_validate(asked.edited)
     except ValidationError as error:
         at = [(("edited", *one["loc"]), one["msg"]) for one in error.errors()]
         fields = "; ".join(f"{'.'.join(map(str, place))}: {message}" for place, message in at)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -11,6 +12,7 @@ from api.metrics import Metrics
 from api.openapi import problems
 from api.parts import ApiParts, Parts
 from api.schemas.catalogue import DependencyView, HealthView, ReadinessView
+from domain.account import month_of
 from domain.errors import PerdureError
 
 router = APIRouter(tags=["operation"])
@@ -53,7 +55,8 @@ async def read_metrics(request: Request, parts: Parts, _: Reader) -> Response:
     """For Prometheus, which sends the token as `authorization` in its scrape configuration."""
     metrics = request.app.state.metrics
     assert isinstance(metrics, Metrics)
-    return Response(metrics.page(await parts.journal.run_counts()), media_type=CONTENT_TYPE_LATEST)
+    months = await parts.journal.months(month_of(datetime.now(UTC)))
+    return Response(metrics.page(await parts.journal.run_counts(), months), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _blobs(parts: ApiParts) -> None:

@@ -122,7 +122,8 @@ async def whole_view(run: RunSummary, parts: ApiParts) -> RunView:
     opened = max(openings, key=lambda one: one.generation, default=None)
     timed = [one for one in events if not isinstance(one.event, WorkspaceOpened)]
     run = hindered(run, await parts.runs.hindrances())
-    return run_view(run, limits_left(run, timed, datetime.now(UTC)), parts.settings, opened)
+    account = await parts.journal.account(run.run_id)
+    return run_view(run, limits_left(run, timed, datetime.now(UTC), account), parts.settings, opened)
 
 
 def _utc(time: datetime | None) -> datetime | None:

@@ -241,7 +241,7 @@ class RunView(RunItem):
     resent_tokens: int = Field(description="What changes of the model had to send anew, past any cache")
     usage: UsageView
     limits: LimitsView
-    limits_left: LimitsView = Field(description="What is left of each limit; `seconds` runs on while the run does")
+    limits_left: LimitsView = Field(description="What is left to all runs of its account; `seconds` to the run")
     base_commit: str | None
     snapshot_id: str | None
     verified: bool | None

@@ -1,8 +1,9 @@
 """A run begins, ends, and stands in between."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
+from domain.account import Bounds
 from domain.limits import Limits
 from domain.run import Fork, Phase, RunResult, RunSpec, RunStatus, WaitingFor
 from domain.value import Value
@@ -67,3 +68,13 @@ class RaceWon(Value):
 
     type: Literal["race_won"] = "race_won"
     race: str
+
+
+class TeamLimitRaised(Value):
+    """For the one month; `bounds` are what an admin has said so far."""
+
+    type: Literal["team_limit_raised"] = "team_limit_raised"
+    team: str
+    month: date
+    bounds: Bounds
+    by: str

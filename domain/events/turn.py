@@ -41,6 +41,14 @@ class TurnAnswered(Value):
     seconds: float = 0.0
 
 
+class PriceUnknown(Value):
+    """A model is asked that no price is known of: a limit of money does not bound what it costs."""
+
+    type: Literal["price_unknown"] = "price_unknown"
+    turn: int
+    model: str
+
+
 class TurnRefused(Value):
     """The provider could not answer now; the call is tried again at `until`."""
 

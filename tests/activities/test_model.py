@@ -13,6 +13,7 @@ from adapters.journal.postgres import PostgresJournal
 from adapters.prompts import FilePrompts
 from domain.model import ModelAnswer, ModelCard, ModelRequest, Price, ToolCall, Usage
 from domain.secrets import Mask
+from domain.terms import Site
 from domain.weather import Place, WeatherRules
 from tests.adapters.journal.samples import submission
 from worker import SystemClock
@@ -63,7 +64,17 @@ async def results(journal: PostgresJournal, late: ToolCall, early: ToolCall) -> 
     run_id = str(uuid4())
     await journal.submit(submission(run_id))
     models = TwoMinds(late, early)
-    parts = (journal, Dossiers(journal), models, FilePrompts(), SystemClock(), Mask(), journal.weather, WeatherRules())
+    parts = (
+        journal,
+        Dossiers(journal),
+        models,
+        FilePrompts(),
+        SystemClock(),
+        Mask(),
+        journal.weather,
+        WeatherRules(),
+        Site(),
+    )
     activities = ModelActivities(*parts)
     asked = CallModelInput(run_id=run_id, turn=1, phase="work", agent="coder", model="scripted:a")
     first = asyncio.create_task(ActivityEnvironment().run(activities.call_model, asked))

@@ -1,6 +1,7 @@
+from domain.account import Bounds
 from domain.network import AllowedHost
 from domain.sandbox import SandboxLimits
-from domain.terms import AgentRules, LimitsWanted, RepositoryRules, Site, terms_of
+from domain.terms import AgentRules, LimitsWanted, RepositoryRules, Site, TeamRules, team_of, terms_of
 
 LIMITS = SandboxLimits(memory_bytes=2**31, processes=512)
 MIRROR, REGISTRY = AllowedHost(host="mirror.example.com"), AllowedHost(host="*.registry.example.com")
@@ -35,3 +36,12 @@ def test_a_run_lowers_limits_and_never_raises_them() -> None:
     wanted = LimitsWanted(memory_bytes=2**40, processes=16)
     limits = terms_of(SITE, "coder", LIMITS, "", wanted).limits
     assert (limits.memory_bytes, limits.processes) == (2**32, 16)
+
+
+def test_an_owner_is_in_the_team_that_names_them_or_a_team_of_their_own() -> None:
+    web, default = TeamRules(members=("ada", "bo"), monthly_cost_usd=50), TeamRules(monthly_tokens=1000)
+    site = Site(teams={"web": web, "default": default})
+    assert team_of(site, "bo") == ("web", web)
+    assert team_of(site, "web") == ("web", web)
+    assert team_of(site, "cy") == ("cy", default)
+    assert team_of(Site(), "cy")[1].bounds == Bounds()

@@ -27,7 +27,9 @@ def submission(
     )
 
 
-def answer(turn: int, phase: Phase = "work", tools: tuple[str, ...] = ("bash",), text: str = "") -> NewEvent:
+def answer(
+    turn: int, phase: Phase = "work", tools: tuple[str, ...] = ("bash",), text: str = "", cost_usd: float = 0.25
+) -> NewEvent:
     calls = tuple(ToolCall(id=f"call_{turn}_{at}", name=name, arguments="{}") for at, name in enumerate(tools))
     answered = TurnAnswered(
         turn=turn,
@@ -36,7 +38,7 @@ def answer(turn: int, phase: Phase = "work", tools: tuple[str, ...] = ("bash",),
         stop="tool_calls",
         model="a-1",
         usage=Usage(input_tokens=10, cache_read_tokens=5, cache_write_tokens=1, output_tokens=3, reasoning_tokens=2),
-        cost_usd=0.25,
+        cost_usd=cost_usd,
         seconds=1.5,
     )
     return NewEvent(key=f"turn/{turn}", event=answered)

@@ -90,6 +90,7 @@ async def until_shown(client: Client, run_id: str, status: str, waiting_for: str
 async def test_runs_on_one_key_do_not_stampede_where_one_is_enough(sky: Stack, temporal_client: Client) -> None:
     name = model(sky, "busy")
     outage(sky, name, retry_after_seconds=6)
+    submitted = time.monotonic()
     runs = [await submit(sky, name) for _ in range(8)]
     for run_id in runs:
         run = await sky.until(run_id, "provider")
@@ -100,7 +101,8 @@ async def test_runs_on_one_key_do_not_stampede_where_one_is_enough(sky: Stack, t
     assert {one["id"] for one in listed["items"]} == set(runs)
     await until_shown(temporal_client, runs[0], "waiting", "provider")
     before, began = sky.scripted.counts().faults, time.monotonic()
-    assert before <= len(runs)
+    # Each may be asking when the first one hears it; after that it is one in six seconds.
+    assert before <= len(runs) + (began - submitted) / 6 + 1
     # One asks for all, once in six seconds; alone each would have.
     while (asked := sky.scripted.counts().faults - before) < 2:
         assert time.monotonic() - began < 90

@@ -1,17 +1,29 @@
 """Temporal: how to connect, and what a cluster must know before runs start."""
 
-import dataclasses
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
 from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import AsyncActivityHandle, Client
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadCodec, PayloadConverter
+from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
+from temporalio.converter import (
+    ActivitySerializationContext,
+    CompositePayloadConverter,
+    DataConverter,
+    DefaultFailureConverter,
+    DefaultPayloadConverter,
+    JSONPlainPayloadConverter,
+    PayloadCodec,
+    PayloadConverter,
+    SerializationContext,
+    WithSerializationContext,
+)
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
@@ -25,6 +37,37 @@ if TYPE_CHECKING:
 
 HUNG_SECONDS = 60
 SEARCH_ATTRIBUTES = ("RunStatus", "WaitingFor", "Agent", "Repository", "Owner", "ParentRun")
+
+
+class TolerantJson(PydanticJSONPlainPayloadConverter, WithSerializationContext):
+    """Between a workflow and its activities a field that the reader does not know is left out.
+
+    While two versions run side by side, a run of the newer one calls a host of the older one, and the other way round.
+    What people and workflows say to a workflow is read strictly: there a misspelt field must not be lost."""
+
+    def __init__(self, tolerant: bool = False) -> None:
+        super().__init__()
+        self._tolerant = tolerant
+        self._other = None if tolerant else TolerantJson(tolerant=True)
+
+    def with_context(self, context: SerializationContext) -> "TolerantJson":
+        return self._other if self._other and isinstance(context, ActivitySerializationContext) else self
+
+    def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
+        if not self._tolerant or type_hint is None:
+            return super().from_payload(payload, type_hint)
+        return type_adapter(type_hint).validate_json(payload.data, extra="ignore")
+
+
+class Payloads(CompositePayloadConverter):
+    def __init__(self) -> None:
+        usual = DefaultPayloadConverter.default_encoding_payload_converters
+        super().__init__(*(TolerantJson() if isinstance(one, JSONPlainPayloadConverter) else one for one in usual))
+
+
+@lru_cache(maxsize=1024)
+def type_adapter(hint: type) -> TypeAdapter[Any]:
+    return TypeAdapter(hint)
 
 
 class MaskingCodec(PayloadCodec):
@@ -59,8 +102,10 @@ def masking_converter(mask: Mask) -> DataConverter:
             failure.message = mask.text(failure.message)
             failure.stack_trace = mask.text(failure.stack_trace)
 
-    return dataclasses.replace(
-        pydantic_data_converter, payload_codec=MaskingCodec(mask), failure_converter_class=MaskingFailures
+    return DataConverter(
+        payload_converter_class=Payloads,
+        payload_codec=MaskingCodec(mask),
+        failure_converter_class=MaskingFailures,
     )
 
 

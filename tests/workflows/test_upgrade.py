@@ -25,15 +25,19 @@ PATCHED = f"""        if workflow.patched("says-so"):
 UNPATCHED = f"        await workflow.sleep(1)\n{AT_THE_BEGINNING}"
 
 
-def other_code(directory: Path, place: str, instead: str) -> Path:
-    """The workers' code as it is now, but for one place in the workflow of runs."""
+CALL_INPUT = "class CallToolInput(Value):\n"
+GROWN = f'{CALL_INPUT}    of_tomorrow: str = "known to b alone"\n'
+
+
+def other_code(directory: Path, changes: dict[str, tuple[str, str]]) -> Path:
+    """The workers' code as it is now, but for one place in each of these files."""
     for name in CODE:
         shutil.copytree(ROOT / name, directory / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "worker.py", directory)
-    changed = directory / "workflows" / "run.py"
-    text = changed.read_text()
-    assert text.count(place) == 1, "the workflow has changed: choose another place"
-    changed.write_text(text.replace(place, instead))
+    for name, (place, instead) in changes.items():
+        text = (directory / name).read_text()
+        assert text.count(place) == 1, f"{name} has changed: choose another place"
+        (directory / name).write_text(text.replace(place, instead))
     return directory
 
 
@@ -110,21 +114,31 @@ async def nothing_twice(stack: Stack, run_id: str) -> list[str]:
     return keys
 
 
+async def turns_of(stack: Stack, run_id: str) -> list[str]:
+    """The keys of its turns that were answered."""
+    keys = await nothing_twice(stack, run_id)
+    return [key for key in keys if key.startswith("turn/") and key.count("/") == 1]
+
+
 async def test_runs_finish_on_a_new_version_when_the_old_one_is_gone(upgrade: Upgrade, tmp_path: Path) -> None:
     stack = upgrade.stack
     old = await upgrade.start("a", promote="new")
     waiting = await waits_for_its_plan(stack, "upgraded")
     asked = stack.scripted.counts().asked
-    working = await stack.submit(task="Count", model="scripted:echo@60", plan=False, limits={"turns": 100})
-    await stack.until_event(working, "turn/5", seconds=SECONDS)
-    code = await asyncio.to_thread(other_code, tmp_path / "b", AT_THE_END, PATCHED)
+    changes = {"workflows/run.py": (AT_THE_END, PATCHED), "activities/tool.py": (CALL_INPUT, GROWN)}
+    code = await asyncio.to_thread(other_code, tmp_path / "b", changes)
     await upgrade.start("b", code)
     assert (await upgrade.standing()).current == "a"
+    working = await stack.submit(task="Count", model="scripted:echo@80", plan=False, limits={"turns": 100})
+    await stack.until_event(working, "turn/5", seconds=SECONDS)
     await upgrade.make_current("b")
+    reached = len(await turns_of(stack, working))
+    # Now its turns are version b's, and its calls still go to the host where a's worker has its workspace.
+    await stack.until_event(working, f"turn/{min(reached + 8, 80)}", seconds=SECONDS)
+    assert len(await stack.events(working, "workspace_opened")) == 1
     await old.end()
     await stack.until(working, "completed", seconds=SECONDS)
-    turns = {key for key in await nothing_twice(stack, working) if key.startswith("turn/") and key.count("/") == 1}
-    assert stack.scripted.counts().asked - asked == len(turns)
+    assert stack.scripted.counts().asked - asked == len(await turns_of(stack, working))
     await approve(stack, waiting)
     run = await stack.until(waiting, "completed", seconds=SECONDS)
     assert run["verified"] is True
@@ -136,12 +150,16 @@ async def test_a_broken_version_loses_no_run_and_the_way_back_is_open(upgrade: U
     stack = upgrade.stack
     await upgrade.start("a", promote="always")
     run_id = await waits_for_its_plan(stack, "broken")
-    code = await asyncio.to_thread(other_code, tmp_path / "c", AT_THE_BEGINNING, UNPATCHED)
+    changes = {"workflows/run.py": (AT_THE_BEGINNING, UNPATCHED)}
+    code = await asyncio.to_thread(other_code, tmp_path / "c", changes)
     await upgrade.start("c", code)
     await upgrade.make_current("c")
     await approve(stack, run_id)
-    run = await stack.until(run_id, "worker", seconds=SECONDS)
-    assert "NonDeterministicError" in run["waiting_reason"]
+    deadline = time.monotonic() + SECONDS
+    while "NonDeterministicError" not in (run := await stack.get(f"/v1/runs/{run_id}"))["waiting_reason"]:
+        assert time.monotonic() < deadline, run
+        await asyncio.sleep(0.5)
+    assert run["waiting_for"] == "worker"
     assert "perdure deploy" in run["waiting_reason"]
     listed: list[dict[str, Any]] = (await stack.get("/v1/runs"))["items"]
     assert next(one for one in listed if one["id"] == run_id)["waiting_for"] == "worker"

@@ -34,6 +34,9 @@ READING = {
     "check",
     "close",
     "unstarted",
+    "account",
+    "months",
+    "waiting_beside",
 }
 READS = {
     "journal": READING | {"send_live", "run_counts", "owner_of"},

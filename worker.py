@@ -24,6 +24,7 @@ from activities.event import EventActivities
 from activities.host import Host
 from activities.limits import LimitActivities
 from activities.model import ModelActivities
+from activities.notify import NotifyActivities
 from activities.pull_request import PullRequestActivities
 from activities.race import RaceActivities
 from activities.repository import RepositoryActivities
@@ -38,6 +39,7 @@ from adapters.journal.postgres import PostgresJournal
 from adapters.logs import keep_in
 from adapters.models import ProviderModels
 from adapters.network.proxy import EgressProxy
+from adapters.network.web import EgressWeb
 from adapters.outputs import HostOutputs
 from adapters.prompts import FilePrompts
 from adapters.repositories import make_repositories
@@ -51,8 +53,7 @@ from adapters.workspaces.materialised import ScanWorkspaces
 from adapters.workspaces.overlay import OverlayWorkspaces
 from adapters.workspaces.snapshots import PackSnapshots
 from domain.errors import InvalidRequest, PerdureError
-from domain.ports import Forges, Journal, Sandbox
-from domain.secrets import Mask
+from domain.ports import Forges, Sandbox
 from workflows.agent import AgentWorkflow
 from workflows.notify import NotifyWorkflow
 from workflows.options import host_queue
@@ -114,17 +115,17 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
         stack.callback(instance.close)
         workspaces = make_workspaces(settings, blobs)
         repositories = make_repositories(settings, blobs, sandbox, forges)
-        egress = EgressProxy(home, settings.agent_uid)
+        egress, web = EgressProxy(home, settings.agent_uid), EgressWeb()
         outputs = HostOutputs(home / "outputs", blobs, mask)
         dossiers, sky = Dossiers(journal), (journal.weather, site.weather)
         here = host_id(home, host_name())
-        host = Host(here, journal, dossiers, sandbox, workspaces, repositories, outputs, site, mask, egress)
+        host = Host(here, journal, dossiers, sandbox, workspaces, repositories, outputs, site, mask, egress, web)
         opening, publishing = WorkspaceActivities(host), RepositoryActivities(host, PackSnapshots(blobs))
         shared = (
             EventActivities(journal, PackSnapshots(blobs)),
             RaceActivities(journal),
             ApprovalActivities(journal, dossiers, mask),
-            *outward(journal, dossiers, forges, mask, settings),
+            *outward(host, forges, settings),
             ModelActivities(journal, dossiers, models, FilePrompts(), SystemClock(), mask, *sky, site),
             LimitActivities(journal),
             opening,
@@ -134,11 +135,13 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
         yield Parts(here, instance, sandbox, workspaces, outputs, egress, shared, (calling, opening, publishing))
 
 
-def outward(journal: Journal, dossiers: Dossiers, forges: Forges, mask: Mask, settings: Settings) -> tuple[object, ...]:
+def outward(host: Host, forges: Forges, settings: Settings) -> tuple[object, ...]:
     """What tells the world of a run."""
+    journal, dossiers, url = host.journal, host.dossiers, settings.public_url
     return (
-        PullRequestActivities(journal, dossiers, forges, mask, settings.public_url),
-        CommentActivities(journal, dossiers, forges, mask, settings.public_url),
+        PullRequestActivities(journal, dossiers, forges, host.mask, url),
+        CommentActivities(journal, dossiers, forges, host.mask, url),
+        NotifyActivities(journal, dossiers, host.web, host.site.notify, settings.notify_secret, url),
     )
 
 

@@ -226,4 +226,4 @@ def _about_call(input: RequestApprovalInput, dossier: Dossier) -> tuple[str, dic
     if input.kind == "question":
         return str(arguments.get("question", said.name))[:300], arguments, "human"
     subject = {"tool": said.name, "arguments": arguments}
-    return summary_of(said.name, job.subject), subject, job.tool.definition.tool_class
+    return summary_of(said.name, job.subject), subject, job.tool.defined(job.arguments).tool_class

@@ -7,7 +7,7 @@ from typing import Protocol
 from activities.dossiers import Dossiers
 from domain.agents import AGENTS
 from domain.dossier import Dossier
-from domain.ports import Egress, Journal, Repositories, Sandbox, Workspaces
+from domain.ports import Egress, Journal, Repositories, Sandbox, Web, Workspaces
 from domain.secrets import Mask
 from domain.terms import Site, Terms, terms_of
 
@@ -41,6 +41,7 @@ class Host:
     site: Site
     mask: Mask
     egress: Egress
+    web: Web
 
     def terms(self, dossier: Dossier, agent: str) -> Terms:
         """What the commands of a run get that is opened here now."""

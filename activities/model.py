@@ -63,7 +63,7 @@ class ModelActivities:
             if dossier.answer(input.turn) is None:
                 # Others recorded something meanwhile, so that it was not taken in at once.
                 dossier = await self._dossiers.of(input.run_id)
-        rules = (AGENTS[input.agent].tools, self._policy(input.agent, dossier), dossier.granted)
+        rules = (_tools(input, dossier), self._policy(input.agent, dossier), dossier.granted)
         # Only for the answer that stands: of two attempts that both asked, one comes too late with another answer.
         settled = [one for one in settle(answered, *rules) if one.call not in dossier.returned]
         if settled:
@@ -107,7 +107,7 @@ class ModelActivities:
         return ModelRequest(
             model=name,
             system=system_prompt(instructions, definition, dossier.spec, dossier.rules, plan, dossier.terms.network),
-            tools=_offered(input.agent),
+            tools=_offered(_tools(input, dossier)),
             messages=tuple(dossier.conversation.messages(input.phase, opening)),
             max_output_tokens=definition.max_output_tokens,
         )
@@ -117,7 +117,14 @@ class ModelActivities:
         return AGENTS[agent].tool_policy if named == "default" else policy(named)
 
 
+def _tools(input: CallModelInput, dossier: Dossier) -> tuple[str, ...]:
+    """Those of its kind; where it works and does not plan, also what the operator gave it."""
+    more = dossier.terms.tools if input.phase == "work" else ()
+    own = AGENTS[input.agent].tools
+    return (*own, *(one for one in more if one not in own))
+
+
 @cache
-def _offered(agent: str) -> tuple[ToolSchema, ...]:
+def _offered(tools: tuple[str, ...]) -> tuple[ToolSchema, ...]:
     """The same objects each turn: adapters keep their serialised form."""
-    return tuple(schema(TOOLS[tool]) for tool in AGENTS[agent].tools)
+    return tuple(schema(TOOLS[tool]) for tool in tools)

@@ -12,6 +12,7 @@ from activities.connections import Connections, way_out
 from activities.host import Host
 from activities.jobs import Job, job_of
 from activities.live import LiveStream
+from activities.reach import reach_out
 from activities.returns import CallToolResult, mistaken, report, returned_of
 from activities.setups import Setups
 from activities.tool_context import SandboxContext
@@ -57,6 +58,8 @@ class ToolActivities:
             job = job_of(input.call, dossier)
         except ModelMistake as mistake:
             return await self._record(input, mistaken(input.call, dossier, mistake))
+        if job.tool.reach_out is not None:
+            return await self._reach(input, dossier, job)
         async with self._permits:
             if job.tool.definition.tool_class == "read":
                 return await self._read(input, dossier, lease, job)
@@ -69,6 +72,13 @@ class ToolActivities:
         if outcome.plan is not None:
             await self._propose(input.run_id, job, outcome)
         return await self._record(input, returned)
+
+    async def _reach(self, input: CallToolInput, dossier: Dossier, job: Job) -> ToolReturned:
+        """Neither a workspace nor an attempt of its own: the ledger of effects has the attempts."""
+        began = monotonic()
+        outcome = await reach_out(self._host, job, dossier)
+        timed = outcome.result.model_copy(update={"seconds": round(monotonic() - began, 3)})
+        return await self._record(input, returned_of(job, 0, ToolOutcome(timed)))
 
     async def _write(self, input: CallToolInput, dossier: Dossier, lease: WorkspaceLease, job: Job) -> ToolReturned:
         attempt = await self._start(input, dossier, lease, job)

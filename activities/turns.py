@@ -120,7 +120,8 @@ def _read(call: ToolCall, index: int, offered: Collection[str], policy: ToolPoli
     except ModelMistake as mistake:
         return _Read(call=call, index=index, mistake=mistake.message)
     subject = subject_of(tool, arguments)
-    ruling = decide(policy, tool.definition, whole_subject(tool, arguments))
+    definition = tool.defined(arguments)
+    ruling = decide(policy, definition, whole_subject(tool, arguments))
     if ruling.verdict == "ask" and call.name in granted:
         ruling = Ruling(verdict="allow")
-    return _Read(call=call, index=index, subject=subject, tool_class=tool.definition.tool_class, ruling=ruling)
+    return _Read(call=call, index=index, subject=subject, tool_class=definition.tool_class, ruling=ruling)

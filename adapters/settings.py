@@ -81,6 +81,8 @@ class Settings(Value):
     """Sent to the hosts in `git_token_hosts` only."""
     git_token_hosts: tuple[str, ...] = ()
     api_token: str | None = None
+    notify_secret: str | None = None
+    """Signs what runs tell others (domain/notify.py)."""
     prices_path: str | None = None
     temporal_ui_url: str = "http://127.0.0.1:8233"
     public_url: str = "http://127.0.0.1:8080"
@@ -101,14 +103,14 @@ class Settings(Value):
     __str__ = __repr__
 
     def mask(self) -> Mask:
-        named = (self.git_token, self.github_token, self.api_token)
+        named = (self.git_token, self.github_token, self.api_token, self.notify_secret)
         keys = (value for name, value in self.model_environment.items() if name.endswith("_KEY"))
         return Mask((*self.secrets, *keys, *(value for value in named if value)))
 
 
 SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|KEY_DATA|_SAS)$")
 PASSWORD = re.compile(r"(?:://[^/@\s:]*:|\bpassword=)([^@/\s&]+)")
-KEY_FILES = ("GITHUB_APP_KEY_PATH", "TEMPORAL_TLS_CLIENT_KEY_PATH")
+KEY_FILES = ("PERDURE_NOTIFY_SECRET_FILE", "GITHUB_APP_KEY_PATH", "TEMPORAL_TLS_CLIENT_KEY_PATH")
 PROVIDER_VARIABLES = (
     "OPENAI_API_KEY",
     "OPENAI_BASE_URL",
@@ -149,6 +151,7 @@ def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
         git_token=env.get("PERDURE_GIT_TOKEN") or None,
         git_token_hosts=_words(env.get("PERDURE_GIT_TOKEN_HOSTS")),
         api_token=env.get("PERDURE_API_TOKEN") or None,
+        notify_secret=_secret(env, "PERDURE_NOTIFY_SECRET", "PERDURE_NOTIFY_SECRET_FILE"),
         prices_path=env.get("PERDURE_PRICES") or None,
         temporal_ui_url=env.get("PERDURE_TEMPORAL_UI_URL") or "http://127.0.0.1:8233",
         public_url=env.get("PERDURE_PUBLIC_URL") or "http://127.0.0.1:8080",
@@ -165,6 +168,16 @@ def _versions(env: Mapping[str, str]) -> VersionSettings:
     if promote == "always" or promote == "new" or promote == "never":
         return VersionSettings(told=told, promote=promote)
     raise InvalidRequest(f"PERDURE_PROMOTE is {promote}", "Set it to always, new or never, or leave it out.")
+
+
+def _secret(env: Mapping[str, str], name: str, file_name: str) -> str | None:
+    """A variable, or the file that another one names. A file that cannot be read is a fault, and not no secret."""
+    if env.get(name) or not env.get(file_name):
+        return env.get(name) or None
+    try:
+        return Path(env[file_name]).read_text().strip() or None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"{file_name} cannot be read: {error}", "Name a readable text file.") from error
 
 
 def _secrets(env: Mapping[str, str]) -> Iterator[str]:

@@ -76,6 +76,7 @@ def api_settings(settings: Settings) -> ApiSettings:
         allowed_paths=settings.allowed_paths,
         allowed_hosts=settings.allowed_hosts,
         signal_decisions=settings.signal_decisions,
+        notify=load_site(settings.site_path).notify,
         pace=Pace(release_after_seconds=settings.release_after_seconds),
         retention_days=settings.retention_days,
     )

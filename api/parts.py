@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from domain.approval import DecideApproval
 from domain.mailbox import CancelRun, PauseRun, ResumeRun, SendMessage
+from domain.notify import Notify
 from domain.ports import Blobs, Forges, Journal, Models, Prompts, Snapshots
 from domain.run import Pace, RunInput
 from domain.secrets import Mask
@@ -64,6 +65,7 @@ class ApiSettings:
     signal_decisions: bool = True
     """Whether a bare Temporal signal may decide approvals."""
     pace: Pace = field(default_factory=Pace)
+    notify: Notify = field(default_factory=Notify)
     sweep_seconds: float = 2.0
     retention_days: float | None = None
     """How long ended runs are kept; None: until somebody deletes them."""

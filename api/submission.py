@@ -12,6 +12,7 @@ from api.schemas.runs import LimitsRequest, RepositoryRequest, RunRequest
 from domain.agents import AGENTS
 from domain.errors import InvalidRequest, ProviderRefused
 from domain.limits import Limits
+from domain.notify import Listener, why_not
 from domain.policies import POLICIES
 from domain.ports import Submission
 from domain.pull_request import PullRequestSpec
@@ -46,6 +47,7 @@ def submission(asked: RunRequest, run_id: str, owner: str, key: str | None, part
         pull_request=_pull_request(asked, publish, parts),
         publish_approval=asked.publish_approval,
         comment_on=_comment_on(asked, parts),
+        notify_url=_notify_url(asked, parts.settings),
         verify=tuple(asked.verify),
         setup=asked.setup,
         limits=limits(agent.limits, asked.limits),
@@ -77,6 +79,7 @@ def run_input(run: RunSummary | Submission, settings: ApiSettings) -> RunInput:
         publish=spec.publish,
         publish_approval=spec.publish_approval,
         comment_on=spec.comment_on,
+        listeners=_listeners(spec, settings),
         has_repository=spec.repository is not None,
         has_setup=spec.setup is not None,
         verify_commands=len(spec.verify),
@@ -133,6 +136,18 @@ def _pull_request(asked: RunRequest, publish: Publish, parts: ApiParts) -> PullR
     if wanted.base is not None and REF_REFUSED.search(wanted.base):
         raise InvalidRequest("pull_request.base: this cannot be a branch", "Check the spelling.")
     return PullRequestSpec.model_validate(wanted.model_dump())
+
+
+def _notify_url(asked: RunRequest, settings: ApiSettings) -> str | None:
+    """Raises InvalidRequest where the operator does not allow it."""
+    if asked.notify_url is not None and (wrong := why_not(asked.notify_url, settings.notify)):
+        raise InvalidRequest(f"notify_url: {wrong}", "Name one of the operator's hosts, or leave it out.")
+    return asked.notify_url
+
+
+def _listeners(spec: RunSpec, settings: ApiSettings) -> tuple[Listener, ...]:
+    known: tuple[tuple[Listener, str | None], ...] = (("site", settings.notify.url), ("request", spec.notify_url))
+    return tuple(listener for listener, url in known if url is not None)
 
 
 def _comment_on(asked: RunRequest, parts: ApiParts) -> int | None:

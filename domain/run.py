@@ -8,6 +8,7 @@ from pydantic import Field
 from domain.approval import Plan
 from domain.limits import Limits, Spent
 from domain.model import Usage
+from domain.notify import Listener
 from domain.pull_request import PullRequestRef, PullRequestSpec
 from domain.repository import PublishedWork, RepositorySpec
 from domain.terms import LimitsWanted
@@ -51,6 +52,8 @@ class RunSpec(Value):
     pull_request: PullRequestSpec = PullRequestSpec()
     """Where `publish` says so."""
     publish_approval: bool = False
+    notify_url: str | None = Field(default=None, max_length=2000)
+    """Who is told of its end and of its waits for people; the operator's own listener is beside it."""
     comment_on: int | None = Field(default=None, ge=1)
     """An issue or pull request of the repository, where the run posts its result."""
     verify: tuple[str, ...] = Field(default=(), max_length=20)
@@ -117,6 +120,8 @@ class RunInput(Value):
     owner: str
     repository: str
     comment_on: int | None = None
+    listeners: tuple[Listener, ...] = ()
+    """Who is told of its end and of its waits for people."""
     signal_decisions: bool = True
     """Whether a bare Temporal signal may decide approvals."""
     pace: Pace = Pace()

@@ -2,16 +2,20 @@
 
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from domain.account import TeamLimits
 from domain.network import AllowedHost
+from domain.notify import Notify
 from domain.repository import Verdict
 from domain.sandbox import SandboxLimits
 from domain.value import Value
 from domain.weather import WeatherRules
+
+OptionalTool = Literal["http"]
+"""Tools that no agent has unless the operator says so."""
 
 
 class LimitsWanted(Value):
@@ -29,6 +33,9 @@ class LimitsWanted(Value):
 
 class Rules(Value):
     """What the operator decided for an agent kind, or for repositories."""
+
+    tools: tuple[OptionalTool, ...] = ()
+    """Beyond those of the agent kind."""
 
     network: tuple[AllowedHost, ...] = ()
     image: str | None = None
@@ -73,6 +80,7 @@ class Site(Value):
     repositories: tuple[RepositoryRules, ...] = ()
     publish: PublishRules = PublishRules()
     weather: WeatherRules = WeatherRules()
+    notify: Notify = Notify()
     teams: dict[str, TeamRules] = {}
     """By name; `default` holds for each owner of runs that is neither named nor a member."""
 
@@ -94,6 +102,8 @@ class Terms(Value):
     limits: SandboxLimits = SandboxLimits()
     network: tuple[AllowedHost, ...] = ()
     image: str | None = None
+    tools: tuple[str, ...] = ()
+    """Which the operator gave to the agent beyond those of its kind."""
 
 
 def terms_of(site: Site, agent: str, limits: SandboxLimits, repository: str, wanted: LimitsWanted) -> Terms:
@@ -106,6 +116,7 @@ def terms_of(site: Site, agent: str, limits: SandboxLimits, repository: str, wan
     return Terms(
         limits=limits.model_copy(update=lowered),
         network=tuple(host for rule in rules for host in rule.network),
+        tools=tuple(dict.fromkeys(tool for rule in rules for tool in rule.tools)),
         image=next((rule.image for rule in reversed(rules) if rule.image), None),
     )
 

@@ -10,16 +10,18 @@ with workflow.unsafe.imports_passed_through():
     from domain.approval import ApprovalKind, DecideApproval
     from domain.event import StatusChanged
     from domain.mailbox import PauseRun, ResumeRun, SendMessage, ShowWait
-    from domain.run import Phase, RunStatus, WaitingFor
+    from domain.run import Phase, RunInput, RunStatus, WaitingFor
     from workflows.approvals import PendingApproval
     from workflows.attributes import show_status
     from workflows.journal import record
     from workflows.mailbox import Word
+    from workflows.notify import NotifyInput, notify
 
 
 class Attended(Protocol):
     """The run whose people are attended to."""
 
+    given: RunInput
     run_id: str
     pending: dict[str, ApprovalKind]
     words: list[Word]
@@ -98,10 +100,18 @@ class Attendance:
                 await self._forward("resume", word)
             case DecideApproval():
                 await self._forward("decide_approval", word)
-            case PendingApproval() | ShowWait():
-                # A phase asks, or a provider does not answer: there is nothing to pass on, but something to show.
+            case PendingApproval():
+                await self.tell_of_wait(word.approval_id)
+            case ShowWait():
+                # A provider does not answer: there is nothing to pass on, but something to show.
                 pass
         self.show()
+
+    async def tell_of_wait(self, approval_id: str) -> None:
+        """Whoever listens to the run hears that it waits for a person."""
+        if self._run.given.listeners:
+            told = NotifyInput(run_id=self._run.run_id, about=approval_id, listeners=self._run.given.listeners)
+            await notify(told)
 
     async def _forward(self, name: str, word: Word) -> bool:
         """False where no phase is there to hear it."""

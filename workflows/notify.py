@@ -1,15 +1,19 @@
 """What a run tells others: a workflow of its own, so that nobody who does not listen holds a run up."""
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, WorkflowAlreadyStartedError
 
 with workflow.unsafe.imports_passed_through():
     from activities.comment import CommentActivities, PostCommentInput
+    from activities.notify import DeliverInput, NotifyActivities, delivery_key
     from domain.comment import COMMENT
     from domain.event import EffectFailed
+    from domain.notify import NOTIFY, Listener
     from domain.value import Value
     from workflows.failures import failure_of
     from workflows.journal import record
@@ -17,10 +21,11 @@ with workflow.unsafe.imports_passed_through():
 
 
 class NotifyInput(Value):
-    """`about` is "ended"."""
+    """`about` is "ended", or the id of an approval that waits."""
 
     run_id: str
     about: str
+    listeners: tuple[Listener, ...] = ()
     comment_on: int | None = None
 
 
@@ -28,10 +33,19 @@ class NotifyInput(Value):
 class NotifyWorkflow:
     @workflow.run
     async def run(self, input: NotifyInput) -> None:
+        telling = [self._deliver(input, listener) for listener in input.listeners]
         if input.comment_on is not None:
-            target = f"#{input.comment_on}"
-            given = PostCommentInput(run_id=input.run_id)
-            await _try(input.run_id, CommentActivities.post_comment, given, COMMENT, f"effect/{COMMENT}", target)
+            telling.append(self._comment(input.run_id, f"#{input.comment_on}"))
+        await asyncio.gather(*telling)
+
+    async def _deliver(self, input: NotifyInput, listener: Listener) -> None:
+        given = DeliverInput(run_id=input.run_id, about=input.about, listener=listener)
+        key = delivery_key(input.about, listener)
+        await _try(input.run_id, NotifyActivities.deliver, given, NOTIFY, key, f"{listener} of {input.about}")
+
+    async def _comment(self, run_id: str, target: str) -> None:
+        given = PostCommentInput(run_id=run_id)
+        await _try(run_id, CommentActivities.post_comment, given, COMMENT, f"effect/{COMMENT}", target)
 
 
 async def _try(
@@ -48,11 +62,12 @@ async def _try(
 
 
 async def notify(input: NotifyInput) -> None:
-    """Begins to tell, and does not wait for it."""
-    await workflow.start_child_workflow(
-        NotifyWorkflow.run,
-        input,
-        id=f"run/{input.run_id}/notify/{input.about}",
-        parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-        static_summary=f"tell others: {input.about}"[:200],
-    )
+    """Begins to tell, once, and does not wait for it."""
+    with contextlib.suppress(WorkflowAlreadyStartedError):
+        await workflow.start_child_workflow(
+            NotifyWorkflow.run,
+            input,
+            id=f"run/{input.run_id}/notify/{input.about}",
+            parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+            static_summary=f"tell others: {input.about}"[:200],
+        )

@@ -183,6 +183,7 @@ class Phases(Mailbox):
             self.pending[approval_id] = kind
             await announce(self.run_id, kind, approval_id, {}, again=again)
             self.attendance.show()
+            await self.attendance.tell_of_wait(approval_id)
             await seat.wait_for_person(lambda: approval_id in self.decided)
             self.attendance.show()
             return self.decided[approval_id]

@@ -9,6 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.event import EndRunInput, EventActivities
     from domain.event import RunStarted
     from domain.notes import Note
+    from domain.notify import ENDED
     from domain.run import RunInput, RunResult
     from workflows.attributes import show_status
     from workflows.calls import set_up
@@ -45,8 +46,10 @@ class RunWorkflow(Phases):
         workflow.set_current_details(f"**{ending.status}**\n\n{result.summary[:1000]}")
         if self.seat is not None and not self.seat.workspace.released:
             await give_back(self.run_id, self.seat.workspace)
-        if self.given.comment_on is not None and not is_beaten(self.given, ending):
-            await notify(NotifyInput(run_id=self.run_id, about="ended", comment_on=self.given.comment_on))
+        comments_on = None if is_beaten(self.given, ending) else self.given.comment_on
+        if self.given.listeners or comments_on is not None:
+            told = NotifyInput(run_id=self.run_id, about=ENDED, listeners=self.given.listeners)
+            await notify(told.model_copy(update={"comment_on": comments_on}))
         return result
 
     async def _until_done_or_cancelled(self) -> Ending:

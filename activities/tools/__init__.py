@@ -7,6 +7,7 @@ from activities.tools.calls import parse, schema, subject, whole_subject
 from activities.tools.contract import Arguments, Tool
 from activities.tools.edit import EDIT
 from activities.tools.finish import FINISH
+from activities.tools.http import HTTP
 from activities.tools.list import LIST
 from activities.tools.propose_plan import PROPOSE_PLAN
 from activities.tools.read import READ
@@ -31,6 +32,7 @@ TOOLS: dict[str, Tool] = {
         ASK_HUMAN,
         PROPOSE_PLAN,
         FINISH,
+        HTTP,
     )
 }
 

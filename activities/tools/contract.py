@@ -7,10 +7,13 @@ from typing import Any, Protocol
 from pydantic import ConfigDict
 
 from domain.approval import Plan
+from domain.effect import Receipt
+from domain.event import EffectDone
 from domain.sandbox import CommandResult
 from domain.secrets import Mask
 from domain.tool import ToolDefinition, ToolResult
 from domain.value import Value
+from domain.web import WebAnswer, WebRequest
 
 
 class Arguments(Value):
@@ -71,6 +74,23 @@ class ToolContext(Protocol):
         ...
 
 
+class Reach(Protocol):
+    """What a tool may do that reaches out through the worker, to the hosts that are open to the run."""
+
+    mask: Mask
+
+    async def send(self, request: WebRequest) -> WebAnswer:
+        """As domain.ports.Web does. What changes something is sent from within `perform` alone."""
+        ...
+
+    async def perform(
+        self, kind: str, target: str, about: str, request: Any, act: Callable[[str], Awaitable[Receipt]]
+    ) -> EffectDone:
+        """The call's one effect, by the ledger: `act` gets the id that says the same to receivers each time. `request`
+        is all that makes it what it is; of it a hash is kept. Raises EffectInDoubt, which is the workflow's to read."""
+        ...
+
+
 @dataclass(frozen=True)
 class Tool:
     """`run` raises ModelMistake where the arguments, though well formed, cannot be acted on."""
@@ -81,6 +101,16 @@ class Tool:
     run: Callable[[Any, ToolContext], Awaitable[ToolOutcome]]
     networked: bool = False
     """Its commands reach the hosts that the operator opened to the run."""
+    reads_with: Callable[[Any], bool] | None = None
+    """Of a tool that changes something outside: whether these arguments only read."""
+    reach_out: Callable[[Any, Reach], Awaitable[ToolOutcome]] | None = None
+    """Instead of `run`, where the worker itself acts and not a command in the sandbox."""
+
+    def defined(self, arguments: Arguments | Value) -> ToolDefinition:
+        """The definition as it holds for these arguments."""
+        if self.reads_with is None or not self.reads_with(arguments):
+            return self.definition
+        return self.definition.model_copy(update={"tool_class": "read"})
 
 
 def said(text: str, *, is_error: bool = False) -> ToolOutcome:

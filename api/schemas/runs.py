@@ -65,6 +65,13 @@ class RunRequest(Request):
         "`none` keeps the patch here",
     )
     pull_request: PullRequestRequest | None = Field(default=None, description="Where one is published")
+    notify_url: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=2000,
+        description="Is told by signed JSON of the run's end and of its waits for people; one of the operator's hosts",
+        examples=["https://hooks.example.com/perdure"],
+    )
     comment_on: int | None = Field(
         default=None, ge=1, description="An issue or pull request of the repository, where the run posts its result"
     )

@@ -5,7 +5,7 @@ from domain.ports.files import Blobs, Snapshots, Workspaces
 from domain.ports.forge import Forge, Forges, RepositoryTokens
 from domain.ports.journal import CallCommit, Forking, Journal, RaceStanding, RunCount, RunFilter, Submission
 from domain.ports.model import Model, Models
-from domain.ports.network import Egress
+from domain.ports.network import Egress, Web
 from domain.ports.process import Clock, LiveTasks, Prompts
 from domain.ports.repository import Repositories
 from domain.ports.sandbox import Sandbox
@@ -34,5 +34,6 @@ __all__ = [
     "SharedWeather",
     "Snapshots",
     "Submission",
+    "Web",
     "Workspaces",
 ]

@@ -122,9 +122,8 @@ PROVIDER_VARIABLES = (
 
 def load_settings(env: Mapping[str, str] = os.environ) -> Settings:
     """Reads the variables that `.env.example` lists."""
-    home = default_home(env)
     return Settings(
-        home=home,
+        home=(home := default_home(env)),
         worker_home=Path(env.get("PERDURE_WORKER_HOME") or home / "worker").absolute(),
         database_url=env.get("DATABASE_URL") or None,
         blobs_url=env.get("PERDURE_BLOBS_URL") or f"file://{home / 'blobs'}",

@@ -1,6 +1,7 @@
 """Requests that the worker makes itself, to hosts that the operator opened, by the rules of the sandbox's proxy."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 
 import httpx2
@@ -12,6 +13,8 @@ from domain.errors import Forbidden, InvalidRequest, NotSent, RemoteUnavailable
 from domain.network import AllowedHost, Connection, normal
 from domain.web import ANSWER_MOST, WebAnswer, WebRequest
 
+# It would write each address into the log, with what stands behind the question mark.
+logging.getLogger("httpx2").setLevel(logging.WARNING)
 UNSENT = (
     httpx2.ConnectError,
     httpx2.ConnectTimeout,

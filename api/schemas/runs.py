@@ -65,16 +65,8 @@ class RunRequest(Request):
         "`none` keeps the patch here",
     )
     pull_request: PullRequestRequest | None = Field(default=None, description="Where one is published")
-    notify_url: str | None = Field(
-        default=None,
-        min_length=1,
-        max_length=2000,
-        description="Is told by signed JSON of the run's end and of its waits for people; one of the operator's hosts",
-        examples=["https://hooks.example.com/perdure"],
-    )
-    comment_on: int | None = Field(
-        default=None, ge=1, description="An issue or pull request of the repository, where the run posts its result"
-    )
+    notify_url: str | None = Field(default=None, max_length=2000, description="Is told, signed, of its end and waits")
+    comment_on: int | None = Field(default=None, ge=1, description="Issue or pull request where its result is posted")
     publish_approval: bool = Field(default=False, description="Whether a person approves before anything is pushed")
     verify: list[Command] = Field(default=[], max_length=20, description="Commands that must succeed before the end")
     setup: str | None = Field(default=None, max_length=10_000, description="A command run once before the first turn")

@@ -1,10 +1,8 @@
 """The way of a tool to the world outside: through the worker, by its rules of egress and its ledger of effects."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from typing import Any
 
-from activities.connections import Connections
 from activities.effects import Effects
 from activities.host import Host
 from activities.jobs import Job
@@ -12,7 +10,9 @@ from activities.tools.contract import ToolOutcome
 from domain.dossier import Dossier
 from domain.effect import Effect, Receipt, effect_id, request_hash
 from domain.errors import ModelMistake
-from domain.event import EffectDone
+from domain.event import ConnectionTried, EffectDone
+from domain.network import Connection
+from domain.record import NewEvent
 from domain.tool import ToolResult
 from domain.web import WebAnswer, WebRequest
 
@@ -28,14 +28,18 @@ class WorkersReach:
         self._key = f"effect/{job.call}"
         self._hosts = dossier.terms.network
         newest = dossier.ledger.newest(self._key)
-        attempt = newest.attempt + 1 if newest else 1
-        self._connections = Connections(host.journal, dossier.run_id, job.call, attempt)
-
-    def recording(self) -> AbstractAsyncContextManager[None]:
-        return self._connections.recording()
+        self._call, self._attempt = job.call, newest.attempt + 1 if newest else 1
+        self._tried: list[Connection] = []
 
     async def send(self, request: WebRequest) -> WebAnswer:
-        return await self._host.web.send(request, self._hosts, self._connections.take)
+        return await self._host.web.send(request, self._hosts, self._tried.append)
+
+    async def record_connections(self) -> None:
+        """After the receipt: what is known of an effect comes first."""
+        place = f"connection/{self._call}/{self._attempt}"
+        tried = [ConnectionTried(call=self._call, attempt=self._attempt, connection=one) for one in self._tried]
+        events = [NewEvent(key=f"{place}/{number}", event=one) for number, one in enumerate(tried)]
+        await self._host.journal.record(self._run_id, events)
 
     async def perform(
         self, kind: str, target: str, about: str, request: Any, act: Callable[[str], Awaitable[Receipt]]
@@ -51,8 +55,9 @@ async def reach_out(host: Host, job: Job, dossier: Dossier) -> ToolOutcome:
     if not job.keeps and job.tool.defined(job.arguments).tool_class == "effect":
         return ToolOutcome(ToolResult(text="While a plan is made nothing may be changed outside.", is_error=True))
     reach = WorkersReach(host, job, dossier)
-    async with reach.recording():
-        try:
-            return await job.tool.reach_out(job.arguments, reach)
-        except ModelMistake as mistake:
-            return ToolOutcome(ToolResult(text=mistake.message, is_error=True))
+    try:
+        return await job.tool.reach_out(job.arguments, reach)
+    except ModelMistake as mistake:
+        return ToolOutcome(ToolResult(text=mistake.message, is_error=True))
+    finally:
+        await reach.record_connections()

@@ -136,12 +136,10 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
 
 def outward(host: Host, forges: Forges, settings: Settings) -> tuple[object, ...]:
     """What tells the world of a run."""
-    journal, dossiers, url = host.journal, host.dossiers, settings.public_url
-    return (
-        PullRequestActivities(journal, dossiers, forges, host.mask, url),
-        CommentActivities(journal, dossiers, forges, host.mask, url),
-        NotifyActivities(journal, dossiers, host.web, host.site.notify, settings.notify_secret, url),
-    )
+    known, url = (host.journal, host.dossiers), settings.public_url
+    notify = NotifyActivities(*known, host.web, host.site.notify, settings.notify_secret, url)
+    at_forges = (forges, host.mask, url)
+    return (PullRequestActivities(*known, *at_forges), CommentActivities(*known, *at_forges), notify)
 
 
 def workers(client: Client, settings: Settings, parts: Parts, release: Release) -> tuple[Worker, Worker]:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx2
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
@@ -24,6 +25,7 @@ AT_ONCE = 24
 """So many runs are planned at a time: a queue of thousands would only make each of them late."""
 LOOK_SECONDS = 0.5
 TOLD_EVERY = 250
+ATTEMPTS = 10
 PLANNED = """
 about: A plan in one turn; then one command, and the end.
 conversations:
@@ -76,11 +78,22 @@ class Crowd:
             there = await self.waiting()
             room = min(AT_ONCE - (len(self.ids) - there), runs - len(self.ids))
             for _ in range(room):
-                self.ids.append(await self.stack.submit(task="Say so.", model="scripted:planned", plan_approval=True))
+                self.ids.append(await self._submit(f"waiting-{len(self.ids)}"))
             if there - told >= TOLD_EVERY:
                 told = there
                 sys.stderr.write(f"{there} of {runs} runs wait\n")
             await asyncio.sleep(LOOK_SECONDS)
+
+    async def _submit(self, key: str) -> str:
+        """The run's id; one connection in thousands is lost on a busy machine, and the key makes asking again safe."""
+        spec = {"task": "Say so.", "model": "scripted:planned", "plan_approval": True}
+        for attempt in range(ATTEMPTS):
+            try:
+                answer = await self.stack.http.post("/v1/runs", json=spec, headers={"Idempotency-Key": key})
+                return str(answer.raise_for_status().json()["id"])
+            except httpx2.TransportError:
+                await asyncio.sleep(attempt)
+        raise RuntimeError(self.stack.api.log.read_text(errors="replace")[-3000:])
 
     async def until_released(self, seconds: float) -> None:
         """Until no workspace is open on the host, or that takes too long."""

@@ -1,7 +1,6 @@
 """The way out of one attempt's sandbox: a proxy to the hosts of its run, and a record of every connection."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -53,24 +52,27 @@ class Connections:
     @asynccontextmanager
     async def recording(self) -> AsyncGenerator[None]:
         """In batches while a command runs: a worker that dies has lost a second's worth. Raises StorageUnavailable."""
-        batches = asyncio.create_task(self._batches())
+        over = asyncio.Event()
+        batches = asyncio.create_task(self._batches(over))
         try:
             yield
         finally:
-            batches.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await batches
+            # Not by cancelling: a statement under way would take that for a failure of its own, and be tried again.
+            over.set()
+            await batches
             if self._rest.allowed or self._rest.refused:
                 self._waiting.append(NewEvent(key=self._key("rest"), event=self._rest))
             await self._record()
 
-    async def _batches(self) -> None:
-        while True:
-            await asyncio.sleep(BATCH_SECONDS)
+    async def _batches(self, over: asyncio.Event) -> None:
+        while not over.is_set():
             try:
-                await self._record()
-            except WorldError as error:
-                logger.warning("connections are recorded later: %s", error.message)
+                await asyncio.wait_for(over.wait(), BATCH_SECONDS)
+            except TimeoutError:
+                try:
+                    await self._record()
+                except WorldError as error:
+                    logger.warning("connections are recorded later: %s", error.message)
 
     async def _record(self) -> None:
         batch = list(self._waiting)

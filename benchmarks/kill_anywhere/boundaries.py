@@ -41,12 +41,12 @@ READING = {
 READS = {
     "journal": READING | {"send_live", "run_counts", "owner_of"},
     "API's journal": READING | {"send_live", "run_counts", "owner_of"},
-    "blobs": {"get", "get_range", "get_file", "has"},
+    "blobs": {"keeps", "get", "get_range", "get_file", "has"},
     "workspace": {"sweep"},
     "sandbox": {"prepare", "close", "kill", "doctor"},
     "repository": {"checkout", "empty"},
     "model": {"close"},
-    "API's words to Temporal:": {"check", "workers"},
+    "API's words to Temporal:": {"check", "workers", "hindrances"},
 }
 """What is no boundary: nothing is lost or done twice by a death there."""
 

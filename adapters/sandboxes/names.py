@@ -67,14 +67,28 @@ class Names:
 
 async def stop_marked(marker: str) -> None:
     """Ends sandboxes whose outer processes have an argument that starts so."""
-    for pid in all_pids():
+    # All are found before the first is killed: a namespace's first process that dies with its parent has no arguments
+    # any more while others in it still live.
+    found = [pidfd for pid in all_pids() if (pidfd := _opened(pid, marker.encode())) is not None]
+    try:
+        for pidfd in found:
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        for pidfd in found:
+            await until_dead(pidfd)
+    finally:
+        for pidfd in found:
+            os.close(pidfd)
+
+
+def _opened(pid: int, marker: bytes) -> int | None:
+    """A descriptor of the process if it is marked."""
+    with contextlib.suppress(OSError):
+        # The descriptor comes first: what is read then is about the same process.
+        pidfd = os.pidfd_open(pid)
         with contextlib.suppress(OSError):
-            # The descriptor comes first: what is read then is about the same process.
-            pidfd = os.pidfd_open(pid)
-            try:
-                words = arguments_of(pid)
-                if words[0].endswith(b"bwrap") and any(word.startswith(marker.encode()) for word in words):
-                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-                    await until_dead(pidfd)
-            finally:
-                os.close(pidfd)
+            words = arguments_of(pid)
+            if words[0].endswith(b"bwrap") and any(word.startswith(marker) for word in words):
+                return pidfd
+        os.close(pidfd)
+    return None

@@ -62,10 +62,12 @@ class ObjectBlobs:
             ) from error
 
     async def put(self, content: bytes) -> str:
+        if self._directory is not None:
+            async with _border(str(self._directory), writing=True):
+                return await asyncio.to_thread(self._put_here, content, self._directory)
         address = hashlib.sha256(content).hexdigest()
         async with _border(address, writing=True):
             await obstore.put_async(self._store, key_of(address), content)
-            await self._settle(address)
         return address
 
     async def put_file(self, path: Path) -> str:
@@ -76,7 +78,8 @@ class ObjectBlobs:
             if self._directory is None and await self.keeps(address):
                 return address
             await obstore.put_async(self._store, key_of(address), path, chunk_size=CHUNK_BYTES, max_concurrency=4)
-            await self._settle(address)
+            if self._directory is not None:
+                await asyncio.to_thread(self._settle, address, self._directory)
         return address
 
     async def get(self, address: str) -> bytes:
@@ -152,14 +155,19 @@ class ObjectBlobs:
                 await asyncio.to_thread(_take, chunk, digest, file)
         return digest.hexdigest()
 
-    async def _settle(self, address: str) -> None:
+    def _put_here(self, content: bytes, directory: Path) -> str:
+        address = hashlib.sha256(content).hexdigest()
+        obstore.put(self._store, key_of(address), content)
+        self._settle(address, directory)
+        return address
+
+    def _settle(self, address: str, directory: Path) -> None:
         """A directory keeps a blob through a power cut only after fsync; the other stores answer when it is safe."""
-        if self._directory is not None:
-            file = self._directory / key_of(address)
-            await asyncio.to_thread(_sync, file, file.parent)
-            if address[:2] not in self._synced:
-                await asyncio.to_thread(_sync, self._directory)
-                self._synced.add(address[:2])
+        file = directory / key_of(address)
+        _sync(file, file.parent)
+        if address[:2] not in self._synced:
+            _sync(directory)
+            self._synced.add(address[:2])
 
 
 def key_of(address: str) -> str:

@@ -3,11 +3,11 @@
 import errno
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from adapters.workspaces.apply import Owner, merge_attempt, set_all_modes
 from adapters.workspaces.layout import Mark, Place, generations
 from adapters.workspaces.locks import in_thread
+from adapters.workspaces.packs import PackHeader
 from adapters.workspaces.restore import restore, write_files
 from adapters.workspaces.snapshots import PackSnapshots
 from domain.errors import Fenced, OutOfSpace, StorageUnavailable
@@ -47,32 +47,37 @@ class Bases:
         await restore(place.base, manifest, self._snapshots, self._owner)
         await in_thread(place.set_mark, nowhere.model_copy(update={"snapshot": target}))
 
+    def merge(self, place: Place, mark: Mark, target: SnapshotRef, header: PackHeader) -> list[str] | None:
+        """Takes in the attempt that led to `target`, of which `header` tells. Blocks. Answers with the files that only
+        the packs have by now (the base stands nowhere until they are written), or None where there is no way."""
+        if mark.stands_at(target):
+            return []
+        attempt = place.sealed_as(target) if mark.is_sound and header.parent == mark.snapshot else None
+        if attempt is None or mark.applying not in (None, attempt.name):
+            return None
+        place.set_mark(mark.model_copy(update={"applying": attempt.name}))
+        missing = merge_attempt(attempt, place.base, header.delta, self._owner)
+        if not missing:
+            place.set_mark(_at(mark, target))
+            place.rubbish.take(attempt)
+        return missing
+
     async def _bring_locally(self, place: Place, mark: Mark, target: SnapshotRef) -> bool:
         if mark.stands_at(target):
             return True
-        if not mark.is_sound or target.pack is None:
-            return False
-        attempt = await in_thread(place.sealed_as, target)
-        if attempt is None or mark.applying not in (None, attempt.name):
+        if not mark.is_sound or target.pack is None or await in_thread(place.sealed_as, target) is None:
             return False
         header = (await self._snapshots.pack(target.pack)).header
-        if header.parent != mark.snapshot:
-            return False
-        done = mark.model_copy(update={"snapshot": target, "applying": None})
-        missing = await in_thread(self._merge, place, mark, attempt, header.delta, done)
+        missing = await in_thread(self.merge, place, mark, target, header)
         if missing:
             files = {path: entry for path in missing if isinstance(entry := header.delta[path], FileEntry)}
             await write_files(place.base, files, self._snapshots, self._owner)
-            await in_thread(_finish, place, header.delta, done)
-        return True
+            await in_thread(_finish, place, header.delta, _at(mark, target))
+        return missing is not None
 
-    def _merge(self, place: Place, mark: Mark, attempt: Path, delta: Manifest, done: Mark) -> list[str]:
-        place.set_mark(mark.model_copy(update={"applying": attempt.name}))
-        missing = merge_attempt(attempt, place.base, delta, self._owner)
-        if not missing:
-            place.set_mark(done)
-            place.rubbish.take(attempt)
-        return missing
+
+def _at(mark: Mark, target: SnapshotRef) -> Mark:
+    return mark.model_copy(update={"snapshot": target, "applying": None})
 
 
 def _finish(place: Place, delta: Manifest, done: Mark) -> None:

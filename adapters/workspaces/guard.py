@@ -8,7 +8,7 @@ from weakref import WeakValueDictionary
 from adapters.workspaces.apply import Owner
 from adapters.workspaces.bases import disk
 from adapters.workspaces.layout import make_passage, workspace_path
-from adapters.workspaces.locks import SharedLock, held, in_thread
+from adapters.workspaces.locks import SharedLock, held, in_thread, open_lock
 
 
 class Guard:
@@ -27,6 +27,10 @@ class Guard:
     async def alone(self, workspace_id: str) -> AsyncGenerator[None]:
         async with self.of(workspace_id).alone(), disk():
             workspace = workspace_path(self._home, workspace_id)
-            await in_thread(make_passage, (self._home, workspace), self._owner)
-            async with held(workspace / "lock"):
+            try:
+                lock = open_lock(workspace / "lock")
+            except FileNotFoundError:
+                await in_thread(make_passage, (self._home, workspace), self._owner)
+                lock = open_lock(workspace / "lock")
+            async with held(lock):
                 yield

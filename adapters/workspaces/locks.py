@@ -6,8 +6,9 @@ import os
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import BinaryIO, ParamSpec, TypeVar
 
 from domain.errors import StorageUnavailable
 
@@ -74,19 +75,21 @@ class SharedLock:
             turn.set_result(None)
 
 
+def open_lock(path: Path) -> BinaryIO:
+    """Made where it is not there yet; its directory must be."""
+    return open(path, "ab", buffering=0, opener=partial(os.open, mode=0o600))
+
+
 @asynccontextmanager
-async def held(path: Path, patience_seconds: float = PATIENCE_SECONDS) -> AsyncGenerator[None]:
-    """Keeps other processes out: one that hung and came back may still be at work here."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
+async def held(lock: BinaryIO, patience_seconds: float = PATIENCE_SECONDS) -> AsyncGenerator[None]:
+    """Keeps other processes out: one that hung and came back may still be at work here. Closes `lock`."""
+    with lock:
         deadline = asyncio.get_running_loop().time() + patience_seconds
-        while not _take(descriptor):
+        while not _take(lock.fileno()):
             if asyncio.get_running_loop().time() > deadline:
-                raise StorageUnavailable(f"Another process has held {path} for {patience_seconds:.0f} s.")
+                raise StorageUnavailable(f"Another process has held {lock.name} for {patience_seconds:.0f} s.")
             await asyncio.sleep(0.02)
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _take(descriptor: int) -> bool:

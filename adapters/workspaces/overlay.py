@@ -21,10 +21,11 @@ from adapters.workspaces.layout import (
     workspace_path,
 )
 from adapters.workspaces.locks import in_thread
+from adapters.workspaces.packs import PackHeader
 from adapters.workspaces.rubbish import Rubbish
 from adapters.workspaces.scan import DeltaCaps
-from adapters.workspaces.seal import draft_layers, store
-from adapters.workspaces.snapshots import PackSnapshots, bare
+from adapters.workspaces.seal import Draft, draft_layers, store
+from adapters.workspaces.snapshots import PackSnapshots, Standing, bare
 from domain.errors import Fenced
 from domain.ports.files import Blobs
 from domain.sandbox import OverlayMount
@@ -76,11 +77,9 @@ class OverlayWorkspaces:
 
     async def seal(self, lease: WorkspaceLease, layers: AttemptLayers) -> SealedAttempt:
         async with self._guard.of(lease.workspace_id).shared(), disk():
-            place, mark, target = await in_thread(self._look_at, lease, layers.attempt_id)
-            attempt = place.attempt(layers.attempt_id)
+            target = lease.snapshot or (await in_thread(self._look, lease))[2]
             standing = await self._snapshots.standing(target)
-            lowest = {root: self._lowest(mark, root) for root in ROOTS}
-            made = await in_thread(draft_layers, attempt, lowest, standing, target, self._caps)
+            place, made = await in_thread(self._draft, lease, layers.attempt_id, standing)
             dropped = made.header.dropped
             if made.pack is None:
                 return SealedAttempt(attempt_id=layers.attempt_id, snapshot=target, changed=0, dropped=dropped)
@@ -91,9 +90,11 @@ class OverlayWorkspaces:
 
     async def apply(self, lease: WorkspaceLease, sealed: SealedAttempt) -> None:
         async with self._guard.alone(lease.workspace_id):
-            place, mark, _ = await in_thread(self._look, lease)
-            await self._bases.bring(place, mark, sealed.snapshot)
-            await in_thread(self._rubbish.take, place.attempt(sealed.attempt_id))
+            index = self._snapshots.kept(sealed.snapshot.pack)
+            place, mark, applied = await in_thread(self._apply, lease, sealed, index.header if index else None)
+            if not applied:
+                await self._bases.bring(place, mark, sealed.snapshot)
+                await in_thread(self._rubbish.take, place.attempt(sealed.attempt_id))
 
     async def discard(self, workspace_id: str, call: str, before_attempt: int) -> None:
         async with self._guard.of(workspace_id).shared(), disk():
@@ -150,11 +151,26 @@ class OverlayWorkspaces:
             raise Fenced(f"Generation {lease.generation} of workspace {lease.workspace_id} is not open on this host.")
         return place, mark, lease.snapshot or bare(mark.base.commit or EMPTY)
 
-    def _look_at(self, lease: WorkspaceLease, attempt_id: str) -> tuple[Place, Mark, SnapshotRef]:
+    # Each step of a commit is one piece of work for a thread: to hand one over takes as long as to do a small one.
+    def _draft(self, lease: WorkspaceLease, attempt_id: str, standing: Standing) -> tuple[Place, Draft]:
         place, mark, target = self._look(lease)
-        if not mark.stands_at(target) or not place.attempt(attempt_id).is_dir():
+        attempt = place.attempt(attempt_id)
+        if not mark.stands_at(target) or not attempt.is_dir():
             raise Fenced(f"The attempt {attempt_id} of workspace {lease.workspace_id} is no longer wanted here.")
-        return place, mark, target
+        lowest = {root: self._lowest(mark, root) for root in ROOTS}
+        return place, draft_layers(attempt, lowest, standing, target, self._caps)
+
+    def _apply(
+        self, lease: WorkspaceLease, sealed: SealedAttempt, header: PackHeader | None
+    ) -> tuple[Place, Mark, bool]:
+        """Whether the base stands there now."""
+        place, mark, _ = self._look(lease)
+        applied = mark.stands_at(sealed.snapshot)
+        if not applied and header is not None:
+            applied = self._bases.merge(place, mark, sealed.snapshot, header) == []
+        if applied:
+            self._rubbish.take(place.attempt(sealed.attempt_id))
+        return place, mark, applied
 
     def _lowest(self, mark: Mark, root: str) -> Path:
         return Path(mark.base_path) if root == "workspace" else self._home / EMPTY

@@ -118,9 +118,14 @@ class PackSnapshots:
         self._touch(ref, standing)
         self._keep(index)
 
+    def kept(self, address: str | None) -> PackIndex | None:
+        """What is known of a pack without a look into the blob store."""
+        if (known := self._packs.get(address or "")) is not None:
+            self._packs.move_to_end(known.address)
+        return known
+
     async def pack(self, address: str) -> PackIndex:
-        if (known := self._packs.get(address)) is not None:
-            self._packs.move_to_end(address)
+        if (known := self.kept(address)) is not None:
             return known
         start = await self._start(address, await self._blobs.get_range(address, 0, FIRST_READ_BYTES))
         index = await asyncio.to_thread(decode_header, start, address)

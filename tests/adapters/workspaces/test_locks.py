@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.workspaces.locks import SharedLock, held, in_thread
+from adapters.workspaces.locks import SharedLock, held, in_thread, open_lock
 from domain.errors import StorageUnavailable
 
 
@@ -50,11 +50,11 @@ async def test_one_who_gives_up_waiting_keeps_nobody_out() -> None:
 
 
 async def test_another_holder_on_this_host_is_waited_for_but_not_for_ever(tmp_path: Path) -> None:
-    async with held(tmp_path / "lock"):
+    async with held(open_lock(tmp_path / "lock")):
         with pytest.raises(StorageUnavailable, match="Another process"):
-            async with held(tmp_path / "lock", 0.1):
+            async with held(open_lock(tmp_path / "lock"), 0.1):
                 pass
-    async with held(tmp_path / "lock", 0.1):
+    async with held(open_lock(tmp_path / "lock"), 0.1):
         pass
 
 

@@ -121,11 +121,9 @@ class Place:
         if folder.is_dir():
             yield from sorted(folder.iterdir())
 
-    def seal(self, attempt_id: str, snapshot: SnapshotRef, pack: bytes | Path) -> None:
-        """After its pack was stored; a pack in a file is not needed any more."""
+    def seal(self, attempt_id: str, snapshot: SnapshotRef) -> None:
+        """What it leads to, should that be committed. Who commits has stored the pack before."""
         (self.attempt(attempt_id) / "sealed.json").write_text(snapshot.model_dump_json())
-        if isinstance(pack, Path):
-            pack.unlink()
 
     def remove_older(self) -> None:
         for number in generations(self.path.parent):

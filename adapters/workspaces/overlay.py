@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 
 from adapters.workspaces.bases import Bases, disk
@@ -85,7 +86,9 @@ class OverlayWorkspaces:
                 return SealedAttempt(attempt_id=layers.attempt_id, snapshot=target, changed=0, dropped=dropped)
             ref, index = await store(made, made.pack, self._blobs)
             self._snapshots.remember(ref, made.standing, index)
-            await in_thread(place.seal, layers.attempt_id, ref, made.pack)
+            if isinstance(made.pack, Path):
+                await in_thread(place.seal, layers.attempt_id, ref)
+                await in_thread(made.pack.unlink)
         return SealedAttempt(attempt_id=layers.attempt_id, snapshot=ref, changed=made.changed, dropped=dropped)
 
     async def apply(self, lease: WorkspaceLease, sealed: SealedAttempt) -> None:
@@ -158,18 +161,20 @@ class OverlayWorkspaces:
         if not mark.stands_at(target) or not attempt.is_dir():
             raise Fenced(f"The attempt {attempt_id} of workspace {lease.workspace_id} is no longer wanted here.")
         lowest = {root: self._lowest(mark, root) for root in ROOTS}
-        return place, draft_layers(attempt, lowest, standing, target, self._caps)
+        made = draft_layers(attempt, lowest, standing, target, self._caps)
+        if isinstance(made.pack, bytes):
+            place.seal(attempt_id, made.at(sha256(made.pack).hexdigest()))
+        return place, made
 
     def _apply(
         self, lease: WorkspaceLease, sealed: SealedAttempt, header: PackHeader | None
     ) -> tuple[Place, Mark, bool]:
         """Whether the base stands there now."""
         place, mark, _ = self._look(lease)
-        applied = mark.stands_at(sealed.snapshot)
-        if not applied and header is not None:
-            applied = self._bases.merge(place, mark, sealed.snapshot, header) == []
-        if applied:
+        if mark.stands_at(sealed.snapshot):
             self._rubbish.take(place.attempt(sealed.attempt_id))
+            return place, mark, True
+        applied = header is not None and self._bases.merge(place, mark, sealed.snapshot, header) == []
         return place, mark, applied
 
     def _lowest(self, mark: Mark, root: str) -> Path:

@@ -17,10 +17,13 @@ class Rubbish:
 
     def take(self, path: Path) -> None:
         """A path on the same disk; nothing happens where nothing is."""
-        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
         gone = self._path / secrets.token_hex(8)
         with suppress(FileNotFoundError):
-            path.rename(gone)
+            try:
+                path.rename(gone)
+            except FileNotFoundError:
+                self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.rename(gone)
             self._thread.submit(_remove, gone)
 
     def sweep(self) -> None:

@@ -23,6 +23,10 @@ class Draft:
     body: int
     changed: int
 
+    def at(self, address: str) -> SnapshotRef:
+        """The snapshot, once its pack is stored there."""
+        return SnapshotRef(id=self.header.snapshot, base=self.header.base, pack=address, number=self.header.number)
+
 
 def draft_layers(
     attempt: Path, lowest: Mapping[str, Path], standing: Standing, parent: SnapshotRef, caps: DeltaCaps
@@ -76,4 +80,4 @@ async def store(made: Draft, pack: bytes | Path, blobs: Blobs) -> tuple[Snapshot
     made.standing.manifest.update({path: entry for path, entry in header.delta.items() if isinstance(entry, FileEntry)})
     made.standing.before.update(header.before)
     index = PackIndex(address=address, body=made.body, header=header)
-    return SnapshotRef(id=header.snapshot, base=header.base, pack=address, number=header.number), index
+    return made.at(address), index

@@ -73,7 +73,7 @@ def make_tree(place: Path, files: int, owner: int | None) -> None:
 async def commit_costs(
     home: Path, sandboxes: Sandboxes, agent_uid: int | None, files: int, rounds: int
 ) -> dict[str, dict[str, Taken]]:
-    """By kind of workspace; the rounds are interleaved."""
+    """By kind of workspace."""
     checkout = home / "checkout"
     make_tree(checkout, files, agent_uid)
     blobs = ObjectBlobs(f"file://{home}/blobs")
@@ -84,12 +84,11 @@ async def commit_costs(
         "overlay": Stage(overlay, walls["bubblewrap"], _lease("overlay")),
         "scan": Stage(scan, walls.get("docker, warm", walls["bubblewrap"]), _lease("scan")),
     }
+    # One after the other, as a worker has one kind: what a scan leaves to be written out, the other would wait for.
     for stage in stages.values():
         await stage.open(checkout)
-    for number in range(rounds):
-        for stage in stages.values():
+        for number in range(rounds):
             await stage.step(number)
-    for stage in stages.values():
         await stage.workspaces.settle()
     return {
         name: {

@@ -5,6 +5,7 @@ Prints how many steps were committed and how many kills there were; any differen
 """
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -14,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
+from adapters.sandboxes.proc import all_pids
 from adapters.workspaces.materialised import ScanWorkspaces
 from adapters.workspaces.overlay import OverlayWorkspaces
 from domain.snapshot import SnapshotRef
@@ -107,10 +109,10 @@ class Trial:
         counted.write_text(str(self.record.steps))
         expected = self.world.listing(plain)
         if self.record.opened == self.record.generation:
-            assert await self.world.view(lease=lease) == expected
+            require_same(await self.world.view(lease=lease), expected)
         if self.record.snapshot is not None and self.record.steps % 5 == 0:
             self.world.lease = lease
-            assert await self.world.view_restored(f"other-{time.monotonic_ns()}") == expected
+            require_same(await self.world.view_restored(f"other-{time.monotonic_ns()}"), expected)
         await self.world.settle()
 
     async def _open(self) -> None:
@@ -122,6 +124,11 @@ class Trial:
         lease = self.world.lease_of(self.record.generation, self.record.snapshot)
         await self.world.workspaces.open(lease, self.world.base, self.world.checkout)
         self.commit(opened=self.record.generation)
+
+
+def require_same(found: list[bytes], expected: list[bytes]) -> None:
+    more, missing = set(found) - set(expected), set(expected) - set(found)
+    assert found == expected, f"there, and should not be: {sorted(more)}; not there: {sorted(missing)}"
 
 
 def die_after(changes: int) -> None:
@@ -141,6 +148,7 @@ def in_child(work: Callable[[], Awaitable[None]], kill_after: float | None) -> N
     """In a fresh process, forked before anything here has a thread."""
     child = os.fork()
     if child == 0:
+        os.setpgid(0, 0)
         try:
             asyncio.run(as_coroutine(work))
         except BaseException as error:
@@ -151,8 +159,25 @@ def in_child(work: Callable[[], Awaitable[None]], kill_after: float | None) -> N
         time.sleep(kill_after)
         os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
+    end_group(child)
     if os.WIFEXITED(status):
         assert os.WEXITSTATUS(status) == 0, "a worker failed by itself"
+
+
+def end_group(group: int) -> None:
+    """A shell that was just being started knows nothing yet of its worker's death; the sandboxes have a gate for it."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+    while any(group_of(pid) == group for pid in all_pids()):
+        time.sleep(0.01)
+
+
+def group_of(pid: int) -> int | None:
+    """None of one that is dead."""
+    with contextlib.suppress(OSError):
+        state, _, group, *_ = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        return None if state == "Z" else int(group)
+    return None
 
 
 async def as_coroutine(work: Callable[[], Awaitable[None]]) -> None:

@@ -12,6 +12,7 @@ from adapters.sandboxes.binary import find_bwrap, require_reach
 from adapters.sandboxes.cgroups import Cgroups, make_group
 from adapters.sandboxes.child import Child, Start, gate
 from adapters.sandboxes.conduct import Show, conduct, not_startable
+from adapters.sandboxes.deadlines import Deadline, Deadlines
 from adapters.sandboxes.delegation import find_cgroups
 from adapters.sandboxes.limits import limit_text
 from adapters.sandboxes.names import Names, plain
@@ -58,6 +59,7 @@ class BubblewrapSandbox:
         self._names = Names(self.worker_home)
         self._ground: Ground | None = None
         self._preparing = asyncio.Lock()
+        self._deadlines = Deadlines()
 
     async def prepare(self) -> None:
         """Makes what every command needs and tries one. Raises SandboxRefused where this host cannot contain it."""
@@ -120,7 +122,8 @@ class BubblewrapSandbox:
                     await group.remove()
                 raise
             awake = ground.cgroups.wake() if ground.cgroups and group and group.joins else None
-            cage = Namespaces(child, running, group, awake)
+            deadline = Deadline(self._deadlines, child.pid, command.timeout_seconds)
+            cage = Namespaces(child, running, group, awake, deadline)
             bounded = ground.cgroups is not None and ground.cgroups.bounds("memory")
             watch = Watch.over(command.mounts, command.limits, cage.pids, memory=not bounded)
             return await conduct(child, cage, command, on_output, running.stopped, watch)
@@ -137,7 +140,7 @@ class BubblewrapSandbox:
         # In a file, not in the arguments: the first process's can be read inside, and tell of the host.
         fds = [seccomp, memory_file("options", "".join(f"{word}\0" for word in options).encode())]
         bounded = ground.cgroups is not None and ground.cgroups.bounds("memory")
-        text = gate(command, limit_text(command.limits, memory=not bounded))
+        text = gate(command, limit_text(command.limits, memory=not bounded), "")
         argv = ["bwrap", "--args", str(fds[1]), "--", "/bin/sh", "-c", text, marker]
         try:
             start = Start([*argv, *command.argv], self.agent_uid, path=str(ground.bwrap), pass_fds=fds)
@@ -159,6 +162,7 @@ class BubblewrapSandbox:
 
     async def close(self) -> None:
         """Commands end with their calls."""
+        self._deadlines.close()
 
     def enforcement(self) -> Enforcement:
         cgroups = self._ground.cgroups if self._ground else find_cgroups(self.worker_home)

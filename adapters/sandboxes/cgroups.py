@@ -83,10 +83,10 @@ class Cgroup:
     def out_of_memory(self) -> bool:
         if self._memory is None:
             return False
-        for name in ("memory.events", "memory.oom_control"):
-            with contextlib.suppress(FileNotFoundError):
-                words = (self._memory / name).read_text().split()
-                return int(words[words.index("oom_kill") + 1]) > 0
+        name = "memory.oom_control" if self._memory in self._homes else "memory.events"
+        with contextlib.suppress(FileNotFoundError):
+            words = (self._memory / name).read_text().split()
+            return int(words[words.index("oom_kill") + 1]) > 0
         return False
 
     def kill(self) -> None:

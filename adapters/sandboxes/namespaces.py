@@ -7,6 +7,7 @@ import signal
 
 from adapters.sandboxes.cgroups import Cgroup
 from adapters.sandboxes.child import Child
+from adapters.sandboxes.deadlines import Deadline
 from adapters.sandboxes.names import Running, stop_marked
 from adapters.sandboxes.pipes import until_dead
 from adapters.sandboxes.proc import children_of, family_of
@@ -17,17 +18,24 @@ class Namespaces:
     """bwrap outside, the first process of the namespace, and what that runs."""
 
     def __init__(
-        self, child: Child, running: Running, cgroup: Cgroup | None, awake: asyncio.Future[None] | None
+        self,
+        child: Child,
+        running: Running,
+        cgroup: Cgroup | None,
+        awake: asyncio.Future[None] | None,
+        deadline: Deadline,
     ) -> None:
         self.out_of_memory = False
         self._child = child
         self._running = running
         self._cgroup = cgroup
         self._awake = awake
+        self._deadline = deadline
         self._init: int | None = None
         self._pid: int | None = None
 
     async def close_in(self) -> None:
+        self._deadline.set()
         try:
             init = self._first_process()
             self._init = os.pidfd_open(init)
@@ -50,6 +58,7 @@ class Namespaces:
 
     async def destroy(self) -> None:
         """The end of a namespace's first process is the end of all in it."""
+        self._deadline.lift()
         if self._init is None:
             with contextlib.suppress(OSError, ValueError):
                 self._init = os.pidfd_open(self._first_process())

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from adapters.sandboxes.binary import find_bwrap, require_reach
 from adapters.sandboxes.cgroups import Cgroup, make_group
-from adapters.sandboxes.child import Child, Start, gate
+from adapters.sandboxes.child import Child, Start, deadline, gate
 from adapters.sandboxes.conduct import Show, conduct, not_startable
 from adapters.sandboxes.delegation import find_cgroups
 from adapters.sandboxes.host_root import SIGNS, host_arguments
@@ -165,7 +165,7 @@ class NoSandbox:
             *("--chdir", command.cwd, "--clearenv", *variables),
         )
         bounded = self._cgroups is not None and self._cgroups.bounds("memory")
-        text = gate(command, limit_text(command.limits, memory=not bounded))
+        text = gate(command, limit_text(command.limits, memory=not bounded), deadline(command))
         fd = memory_file("options", "".join(f"{word}\0" for word in options).encode())
         argv = ["bwrap", "--args", str(fd), "--", "/bin/sh", "-c", text, marker, *command.argv]
         try:

@@ -48,7 +48,7 @@ OURS = ("proc", "dev", "sys", "run", "tmp", "home", "root", "boot", "etc", "usr"
 """What another root has at these places is not shown, or otherwise."""
 ENTRY_BY_ENTRY = {"opt": ("perdure",), "var": ("tmp", "run", "lock")}
 """Mount points are made in these directories of another root, and so they cannot be mounted whole."""
-NEEDED = ("bin/sh", "usr/bin/timeout")
+NEEDED = ("bin/sh",)
 ETC_WRITTEN = {
     "passwd": f"root:x:0:0:root:/:/bin/sh\nagent:x:{AGENT_ID}:{AGENT_ID}:agent:{HOME_PATH}:/bin/bash\n"
     "nobody:x:65534:65534:nobody:/:/bin/false\n",

@@ -1,4 +1,7 @@
-"""A process that runs commands in the sandbox, to be killed: `one_command.py <kind> <home> <token> <marks> [warm]`."""
+"""A process that runs commands in the sandbox, to be killed.
+
+`one_command.py <kind> <home> <token> <marks> [warm] [seconds]`
+"""
 
 import asyncio
 import sys
@@ -9,11 +12,18 @@ from domain.sandbox import WORKSPACE_PATH, Command, WritableMount
 from tests.adapters.sandboxes.conftest import settings_for
 
 
-async def main(kind: str, home: str, token: str, marks: str, warm: str = "") -> None:
+async def main(kind: str, home: str, token: str, marks: str, warm: str = "", seconds: str = "120") -> None:
     sandbox = make_sandbox(settings_for(kind, Path(home)))
     await sandbox.prepare()
     mounts = (WritableMount(source=marks, target=WORKSPACE_PATH),)
-    common = Command(argv=("true",), environment=sandbox.environment, mounts=mounts, run_id=token, name="survivor")
+    common = Command(
+        argv=("true",),
+        environment=sandbox.environment,
+        mounts=mounts,
+        run_id=token,
+        name="survivor",
+        timeout_seconds=float(seconds),
+    )
     if warm:
         await sandbox.run(common)
     sys.stdout.write("prepared\n")

@@ -197,7 +197,7 @@ async def test_without_a_sandbox_a_daemon_that_left_its_session_and_its_parent_e
 
 async def test_a_command_ends_with_its_first_process(bubblewrap: BubblewrapSandbox) -> None:
     token = f"5772{os.getpid()}"
-    result = await bubblewrap.run(shell(bubblewrap, f"sleep {token} & kill -9 $PPID; sleep 9"))
+    result = await bubblewrap.run(shell(bubblewrap, f"sleep {token} & kill -9 $$; sleep 9"))
     assert result.exit_code == 137
     assert alive(token) == []
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import NoReturn
 
 import uvloop
@@ -18,6 +18,7 @@ from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxR
 
 from activities.approval import ApprovalActivities
 from activities.boundary import Boundary
+from activities.children import ChildActivities
 from activities.comment import CommentActivities
 from activities.dossiers import Dossiers
 from activities.event import EventActivities
@@ -32,6 +33,7 @@ from activities.tool import ToolActivities
 from activities.workspace import WorkspaceActivities
 from adapters.blobs import ObjectBlobs
 from adapters.builds import build_id
+from adapters.clock import SystemClock
 from adapters.deployments.release import Release
 from adapters.forges import make_forges
 from adapters.instances import Instance, host_id, tokens
@@ -69,11 +71,6 @@ DRAIN = timedelta(seconds=5)
 """What ends within it is finished by a worker that was told to stop; the rest is handed over."""
 PASSED_THROUGH = ("domain", "activities", "workflows", "pydantic", "annotated_types", "typing_extensions")
 logger = logging.getLogger("perdure.worker")
-
-
-class SystemClock:
-    def now(self) -> datetime:
-        return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -123,6 +120,7 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
         shared = (
             EventActivities(journal, PackSnapshots(blobs)),
             RaceActivities(journal),
+            ChildActivities(journal, dossiers),
             ApprovalActivities(journal, dossiers, mask),
             *outward(host, forges, settings),
             ModelActivities(journal, dossiers, models, FilePrompts(), SystemClock(), mask, *sky, site),
@@ -130,7 +128,7 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
             opening,
             publishing,
         )
-        calling = ToolActivities(host, at_once=max(4, 2 * (os.cpu_count() or 2)))
+        calling = ToolActivities(host, PackSnapshots(blobs), at_once=max(4, 2 * (os.cpu_count() or 2)))
         yield Parts(here, instance, sandbox, workspaces, outputs, egress, shared, (calling, opening, publishing))
 
 

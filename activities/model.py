@@ -22,7 +22,7 @@ from domain.prompt import first_message, system_prompt
 from domain.record import NewEvent
 from domain.secrets import Mask
 from domain.terms import Site
-from domain.tool import ToolPolicy
+from domain.tool import DELEGATE, ToolPolicy
 from domain.weather import WeatherRules
 
 
@@ -120,7 +120,9 @@ class ModelActivities:
 def _tools(input: CallModelInput, dossier: Dossier) -> tuple[str, ...]:
     """Those of its kind; where it works and does not plan, also what the operator gave it."""
     more = dossier.terms.tools if input.phase == "work" else ()
-    own = AGENTS[input.agent].tools
+    limits, own = dossier.spec.limits, AGENTS[input.agent].tools
+    if not limits.children or dossier.depth >= limits.depth:
+        own = tuple(one for one in own if one != DELEGATE)
     return (*own, *(one for one in more if one not in own))
 
 

@@ -31,6 +31,7 @@ def returned_of(job: Job, attempt: int, outcome: ToolOutcome) -> ToolReturned:
         environment=outcome.environment,
         todo=outcome.todo,
         finished=outcome.finished,
+        child=outcome.child,
     )
 
 

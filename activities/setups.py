@@ -16,7 +16,7 @@ class Setups:
     def __init__(self, host: Host) -> None:
         self._host = host
 
-    async def known(self, job: Job, dossier: Dossier, lease: WorkspaceLease, attempt: int) -> ToolReturned | None:
+    async def known(self, job: Job, dossier: Dossier, lease: WorkspaceLease) -> ToolReturned | None:
         """What the call comes to where an earlier run made it on the very same files."""
         key = self._key(job, dossier)
         recorded = await self._host.journal.find_setup(key, REUSED_FOR_SECONDS) if key else None
@@ -29,7 +29,7 @@ class Setups:
             await self._host.outputs.restore(dossier.run_id, {job.place: returned.result.output_ref})
         reused = returned.reused_from or recorded.run_id
         result = returned.result.model_copy(update={"seconds": 0.0})
-        return returned.model_copy(update={"attempt": attempt, "reused_from": reused, "result": result})
+        return returned.model_copy(update={"reused_from": reused, "result": result})
 
     async def keep(self, job: Job, dossier: Dossier, returned: ToolReturned) -> None:
         key = self._key(job, dossier)

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import replace
 from time import monotonic
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ from temporalio import activity
 
 from activities.boundary import still_wanted
 from activities.connections import Connections, way_out
+from activities.handover import Handover
 from activities.host import Host
 from activities.jobs import Job, job_of
 from activities.live import LiveStream
@@ -21,10 +23,10 @@ from activities.waits import shown
 from domain.dossier import Dossier
 from domain.errors import Fenced, ModelMistake, NotFound, OutOfSpace
 from domain.event import PlanProposed, ToolRedone, ToolReturned, ToolStarted
-from domain.ports import CallCommit
+from domain.ports import CallCommit, Snapshots
 from domain.record import NewEvent
 from domain.sandbox import MIRROR_PATH, OUTPUTS_PATH, WORKSPACE_PATH, Mount, ReadOnlyMount
-from domain.tool import ToolResult
+from domain.tool import DELEGATE, ToolResult
 from domain.value import Value
 from domain.workspace import AttemptLayers, WorkspaceLease, WorkspaceRef
 
@@ -37,8 +39,9 @@ class CallToolInput(Value):
 
 
 class ToolActivities:
-    def __init__(self, host: Host, at_once: int) -> None:
+    def __init__(self, host: Host, snapshots: Snapshots, at_once: int) -> None:
         self._host = host
+        self._handover = Handover(host, snapshots)
         self._setups = Setups(host)
         self._permits = asyncio.Semaphore(at_once)
 
@@ -81,18 +84,22 @@ class ToolActivities:
         return await self._record(input, returned_of(job, 0, ToolOutcome(timed)))
 
     async def _write(self, input: CallToolInput, dossier: Dossier, lease: WorkspaceLease, job: Job) -> ToolReturned:
+        known: Job | ToolReturned | None = job
+        if job.tool.definition.name == DELEGATE:
+            known = await self._handover.of(job, dossier, lease)
         attempt = await self._start(input, dossier, lease, job)
         if attempt > 1 and (stands := (await self._host.dossiers.of(input.run_id)).returned.get(job.call)) is not None:
             return stands  # the attempt in doubt came back from where it hung, just before it was shut out
-        if (known := await self._setups.known(job, dossier, lease, attempt)) is not None:
-            return await self._commit(
-                input, lease, attempt, known, lease.model_copy(update={"snapshot": known.snapshot})
-            )
+        if isinstance(known, Job):
+            job, known = known, await self._setups.known(known, dossier, lease)
+        if known is not None:
+            after = lease.model_copy(update={"snapshot": known.snapshot})
+            return await self._commit(input, lease, attempt, known.model_copy(update={"attempt": attempt}), after)
         layers = await self._host.workspaces.begin(lease, job.call, attempt)
         outcome = await self._run(input, dossier, job, layers, attempt)
         if outcome.plan is not None:
             await self._propose(input.run_id, job, outcome)
-        if not job.keeps:
+        if outcome.void or not job.keeps:
             await self._host.workspaces.discard(lease.workspace_id, job.call, attempt + 1)
             return await self._commit(input, lease, attempt, returned_of(job, attempt, outcome), lease)
         try:
@@ -152,7 +159,7 @@ class ToolActivities:
         timed = outcome.result.model_copy(update={"seconds": seconds})
         if not job.keeps:
             return ToolOutcome(timed, plan=outcome.plan, finished=outcome.finished)
-        return ToolOutcome(timed, outcome.cwd, outcome.environment, outcome.todo, outcome.plan, outcome.finished)
+        return replace(outcome, result=timed)
 
     def _context(
         self, input: CallToolInput, dossier: Dossier, job: Job, layers: AttemptLayers, proxy: str | None

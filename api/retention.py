@@ -1,6 +1,7 @@
 """What is kept, and for how long: old runs are deleted, and then what nobody refers to any more."""
 
 import asyncio
+import contextlib
 import logging
 import re
 from collections.abc import Iterable, Mapping
@@ -8,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from api.parts import ApiParts
 from domain.errors import Conflict, NotFound, PerdureError
+from domain.ports import Journal, RunFilter
+from domain.run import RunSummary
 
 LOG = logging.getLogger("perdure.api")
 GRACE = timedelta(days=1)
@@ -16,13 +19,25 @@ have not recorded yet, and none of them takes so long."""
 DAY_SECONDS = 86400.0
 AT_ONCE = 16
 BATCH = 100
+CHILDREN = 100
 ADDRESS = re.compile(rb"[0-9a-f]{64}")
 
 
 async def delete_run(parts: ApiParts, run_id: str, by: str) -> None:
-    """Raises NotFound, and Conflict where the run has not ended. What it alone referred to is collected later."""
+    """With its children. Raises NotFound, and Conflict where it has not ended. What they alone referred to is collected
+    later."""
+    children = await children_of(parts.journal, run_id)
     await parts.journal.delete(run_id, by)
     LOG.info("audit: run %s was deleted by %s", run_id, by)
+    for child in children:
+        with contextlib.suppress(NotFound, Conflict):
+            await delete_run(parts, child.run_id, by)
+
+
+async def children_of(journal: Journal, run_id: str) -> list[RunSummary]:
+    """The newest hundred. Its forks have the same parent, and are none."""
+    found, _ = await journal.summaries(RunFilter(parent=run_id), CHILDREN, None)
+    return [one for one in found if one.child is not None]
 
 
 class Retention:

@@ -16,9 +16,6 @@ from temporalio.client import (
 )
 from temporalio.common import (
     Priority,
-    SearchAttributeKey,
-    SearchAttributePair,
-    TypedSearchAttributes,
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
@@ -31,6 +28,7 @@ from domain.approval import DecideApproval
 from domain.errors import CallerError, Conflict, InvalidRequest, NotFound, WorldError
 from domain.mailbox import CancelRun, PauseRun, ResumeRun, SendMessage
 from domain.run import RunInput
+from workflows.attributes import first_attributes
 from workflows.options import TASK_TIMEOUT
 
 WORKFLOW = "RunWorkflow"
@@ -90,7 +88,7 @@ class TemporalRuns:
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 static_summary=run.title,
-                search_attributes=search_attributes(run),
+                search_attributes=first_attributes(run),
                 task_timeout=TASK_TIMEOUT,
                 priority=Priority(priority_key=run.priority, fairness_key=run.owner[:64] or None),
                 rpc_timeout=CALL_WITHIN,
@@ -192,19 +190,6 @@ def version_of(poller: PollerInfo) -> str:
     options = poller.deployment_options
     versioned = options.worker_versioning_mode == WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
     return options.build_id if versioned else ""
-
-
-def search_attributes(run: RunInput) -> TypedSearchAttributes:
-    wanted = {
-        "RunStatus": "queued",
-        "Agent": run.agent,
-        "Repository": run.repository,
-        "Owner": run.owner,
-        "ParentRun": run.fork.parent if run.fork else "",
-    }
-    return TypedSearchAttributes(
-        [SearchAttributePair(SearchAttributeKey.for_keyword(name), text) for name, text in wanted.items() if text]
-    )
 
 
 def refusal(cause: BaseException) -> CallerError | WorldError:

@@ -17,12 +17,11 @@ from domain.policies import POLICIES
 from domain.ports import Submission
 from domain.pull_request import PullRequestSpec
 from domain.repository import RepositorySpec
-from domain.run import Fork, Publish, RunInput, RunSpec, RunSummary
+from domain.run import Fork, Publish, RunInput, RunSpec, RunSummary, title_of
 from domain.terms import LimitsWanted
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 REF_REFUSED = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/]|[/.]$|\.lock$")
-TITLE_CHARACTERS = 80
 
 
 def submission(asked: RunRequest, run_id: str, owner: str, key: str | None, parts: ApiParts) -> Submission:
@@ -73,7 +72,7 @@ def run_input(run: RunSummary | Submission, settings: ApiSettings) -> RunInput:
         run_id=run.run_id,
         agent=spec.agent,
         model=run.model,
-        title=title(spec.task),
+        title=title_of(spec.task),
         plan=spec.plan,
         plan_approval=spec.plan_approval,
         publish=spec.publish,
@@ -90,6 +89,7 @@ def run_input(run: RunSummary | Submission, settings: ApiSettings) -> RunInput:
         signal_decisions=settings.signal_decisions,
         pace=settings.pace,
         fork=fork_of(run),
+        child=run.child if isinstance(run, RunSummary) else None,
     )
 
 
@@ -97,10 +97,6 @@ def fork_of(run: RunSummary | Submission) -> Fork | None:
     if isinstance(run, RunSummary):
         return run.fork
     return run.forking.fork if run.forking else None
-
-
-def title(task: str) -> str:
-    return " ".join(task.strip().split("\n", 1)[0].split())[:TITLE_CHARACTERS]
 
 
 def limits(base: Limits, asked: LimitsRequest) -> Limits:

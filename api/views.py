@@ -1,15 +1,16 @@
 """From what the journal says to what clients are shown."""
 
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from api.parts import ApiSettings
 from api.runs import workflow_id
 from api.schemas.commands import ApprovalView, DecisionView
 from api.schemas.journal import EventView
+from api.schemas.lineage import ChildOfView, ChildView, LineageView
 from api.schemas.pull_requests import PullRequestView
 from api.schemas.runs import (
     LimitsView,
-    LineageView,
     PlanView,
     RepositoryView,
     ResultView,
@@ -21,13 +22,13 @@ from api.schemas.runs import (
     WorkView,
 )
 from api.standing import shown
-from api.submission import title
 from domain.approval import Approval, DecideApproval
+from domain.child import ChildOf
 from domain.event import WorkspaceOpened
 from domain.model import Usage
 from domain.pull_request import PullRequestRef
 from domain.record import RecordedEvent
-from domain.run import Fork, RunResult, RunSummary
+from domain.run import Fork, RunResult, RunSummary, title_of
 from domain.summary import ENDED
 
 
@@ -58,7 +59,7 @@ def run_item(run: RunSummary, settings: ApiSettings) -> RunItem:
         waiting_since=run.waiting_since,
         waiting_until=run.waiting_until,
         waiting_reason=run.waiting_reason,
-        title=title(spec.task),
+        title=title_of(spec.task),
         agent=spec.agent,
         model=run.model,
         owner=run.owner,
@@ -68,6 +69,7 @@ def run_item(run: RunSummary, settings: ApiSettings) -> RunItem:
         turn=run.turn,
         cost_usd=run.cost_usd,
         lineage=lineage_view(run.fork) if run.fork else None,
+        child_of=child_of_view(run.child) if run.child else None,
         superseded_by=run.superseded_by,
         kept=_kept(run),
         branch=work.branch if work else None,
@@ -83,6 +85,33 @@ def lineage_view(fork: Fork) -> LineageView:
     return LineageView(**told, turns=fork.spent.turns, cost_usd=round(fork.spent.cost_usd, 9))
 
 
+def child_of_view(child: ChildOf) -> ChildOfView:
+    told = child.model_dump(include={"parent", "call", "root", "depth"})
+    return ChildOfView(**told, snapshot_id=child.snapshot.id)
+
+
+def child_view(child: RunSummary, settings: ApiSettings) -> ChildView:
+    return ChildView(
+        id=child.run_id,
+        call=child.child.call if child.child else "",
+        agent=child.spec.agent,
+        title=title_of(child.spec.task),
+        status=child.status,
+        waiting_for=child.waiting_for,
+        waiting_reason=child.waiting_reason,
+        url=run_links(child, settings).self,
+    )
+
+
+def waiting_reason(run: RunSummary, children: Sequence[RunSummary]) -> str:
+    """With what its children wait for, where it waits for them: it is what a person must see to."""
+    if run.waiting_for != "child":
+        return run.waiting_reason
+    waits = (one for one in children if one.waiting_for is not None)
+    told = [f"run {one.run_id} waits for {one.waiting_for}: {one.waiting_reason}".rstrip(": ") for one in waits]
+    return "; ".join([run.waiting_reason, *told])
+
+
 def _kept(run: RunSummary) -> bool | None:
     if run.fork is None or run.fork.race is None:
         return None
@@ -90,10 +119,16 @@ def _kept(run: RunSummary) -> bool | None:
 
 
 def run_view(
-    run: RunSummary, left: LimitsView, settings: ApiSettings, opened: WorkspaceOpened | None = None
+    run: RunSummary,
+    left: LimitsView,
+    settings: ApiSettings,
+    opened: WorkspaceOpened | None = None,
+    children: Sequence[RunSummary] = (),
 ) -> RunView:
+    told = {"waiting_reason": waiting_reason(run, children)}
     return RunView(
-        **dict(run_item(run, settings)),
+        **dict(run_item(run.model_copy(update=told), settings)),
+        children=[child_view(one, settings) for one in children],
         task=run.spec.task,
         plan=PlanView.model_validate(run.plan.model_dump()) if run.plan else None,
         todo=list(run.todo),

@@ -135,6 +135,11 @@ def lineage_facts(run: Json) -> list[tuple[str, str | Text]]:
         if lineage["race"]:
             kept = {True: "kept, as the first whose checks passed", False: "not kept", None: "not decided yet"}
             facts.append(("race", kept[run["kept"]]))
+    if child := run.get("child_of"):
+        facts += [("child", f"of {child['parent']}"), ("", f"at {child['call']}")]
+    for one in run.get("children", ()):
+        waits = f", waits for {one['waiting_for']}" if one["waiting_for"] else ""
+        facts.append(("gave away", plain(f"{one['call']} to {one['id']} ({one['agent']}): {one['status']}{waits}")))
     if run["superseded_by"]:
         facts.append(("superseded", f"by {run['superseded_by']}"))
     return facts

@@ -14,7 +14,7 @@ def ls(
     status: Annotated[str | None, typer.Option(help="Only runs of this status.")] = None,
     waiting_for: Annotated[str | None, typer.Option(help="Only runs that wait for this.")] = None,
     repo: Annotated[str | None, typer.Option(help="Only runs on this repository.")] = None,
-    parent: Annotated[str | None, typer.Option(help="Only forks of this run.")] = None,
+    parent: Annotated[str | None, typer.Option(help="Only forks and children of this run.")] = None,
     limit: Annotated[int, typer.Option(help="How many.", min=1, max=200)] = 20,
     json_output: AsJson = False,
 ) -> None:

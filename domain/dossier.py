@@ -5,6 +5,7 @@ from datetime import datetime
 
 from domain.approval import AGAIN, DecideApproval, Plan, about
 from domain.chain import Chain
+from domain.child import ChildOf
 from domain.conversation import Conversation
 from domain.effect import Ledger
 from domain.event import (
@@ -17,6 +18,7 @@ from domain.event import (
     PlanProposed,
     RepositoryResolved,
     RulesRead,
+    RunDelegated,
     RunSubmitted,
     ToolReturned,
     ToolStarted,
@@ -40,6 +42,7 @@ class Dossier:
         self.seq = 0
         self.conversation = Conversation()
         self.chain = Chain()
+        self.child: ChildOf | None = None
         self.rules: str | None = None
         self.proposed: Plan | None = None
         self._accepted: Plan | None = None
@@ -71,6 +74,16 @@ class Dossier:
     @property
     def spec(self) -> RunSpec:
         return self._submission()[0].spec
+
+    @property
+    def depth(self) -> int:
+        """How many runs it comes of."""
+        return self.child.depth if self.child else 0
+
+    @property
+    def model(self) -> tuple[str, tuple[str, ...]]:
+        """As it was asked for, and who answers in its stead."""
+        return self._submission()[0].model, self._submission()[0].fallback_models
 
     @property
     def owner(self) -> str:
@@ -109,6 +122,8 @@ class Dossier:
         match recorded.event:
             case RunSubmitted() as event:
                 self._submitted = (event, recorded.at)
+            case RunDelegated(child=child):
+                self.child = child
             case RulesRead(text=text):
                 self.rules = text
             case PlanProposed(plan=plan):

@@ -2,8 +2,8 @@
 
 An event has a deterministic `key` within its run; recording a key twice is recording it once. Keys:
 
-    submitted  started  ended  forked  superseded/<run id>  race  repository  rules  workspace/<generation>
-    status/<n>  message/<message id>  message/forked/<n>
+    submitted  started  ended  forked  delegated  superseded/<run id>  race  repository  rules  workspace/<generation>
+    status/<n>  status/turn/<n>/children/<first call>/<which>  message/<message id>  message/forked/<n>
     turn/<n>  turn/<n>/note/<k>  turn/<n>/refused/<attempt>  turn/<n>/held  turn/<n>/let_in  model/<n>
     wrap_up/<bounds>  limits/<approval id>  price/<model>
     <call>/started/<attempt>  <call>/redone/<attempt>  <call>/returned
@@ -26,6 +26,7 @@ from domain.events.effect import EffectDone, EffectFailed, EffectIntended, Verif
 from domain.events.run import (
     LimitsRaised,
     RaceWon,
+    RunDelegated,
     RunEnded,
     RunForked,
     RunStarted,
@@ -57,6 +58,7 @@ __all__ = [
     "RaceWon",
     "RepositoryResolved",
     "RulesRead",
+    "RunDelegated",
     "RunEnded",
     "RunForked",
     "RunStarted",
@@ -79,6 +81,7 @@ Event = Annotated[
     | RunStarted
     | RunEnded
     | RunForked
+    | RunDelegated
     | RunSuperseded
     | RaceWon
     | StatusChanged

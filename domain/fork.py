@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import reduce
 
 from domain.errors import Conflict, InvalidRequest
 from domain.event import (
@@ -87,6 +88,12 @@ class _Turn:
     """Up to it, itself included."""
     returned: dict[int, tuple[int, datetime, bool]] = field(default_factory=dict)
     """Calls by index: when they were committed, and whether they ended the phase."""
+    children: list[tuple[int, Spent]] = field(default_factory=list)
+    """What the children used that its calls started."""
+
+    def spent_by(self, seq: int) -> Spent:
+        """With what its calls had used of children until then."""
+        return reduce(Spent.plus, (spent for at, spent in self.children if at <= seq), self.spent)
 
     @property
     def last(self) -> tuple[int, datetime]:
@@ -146,6 +153,9 @@ class Trail:
         place = _CALL.fullmatch(returned.call)
         if place is not None and (turn := self._turns.get(int(place[1]))) is not None:
             turn.returned[int(place[2])] = (recorded.seq, recorded.at, returned.finished)
+            if returned.child is not None:
+                self._spent = self._spent.plus(returned.child.spent)
+                turn.children.append((recorded.seq, returned.child.spent))
 
     def cut(self, at: str | None = None) -> Cut:
         """None is the newest point. Raises InvalidRequest for a point that is not there, Conflict for an open one."""
@@ -169,7 +179,7 @@ class Trail:
             unmade=unmade,
             snapshot=next(one for place, one in reversed(self._snapshots) if place <= seq),
             limits=next(one for place, one in reversed(self._limits) if place <= seq),
-            spent=turn.spent,
+            spent=turn.spent_by(seq),
             last=_cost(turn.answered),
             marks={name: key for place, name, key in self._marks if place <= seq},
         )

@@ -22,6 +22,10 @@ class Limits(Value):
     """Wall time since the start, waits for people and providers not counted."""
     verify_rounds: int = Field(default=3, ge=1, le=20)
     """How often failures of the verify commands go back to the model."""
+    children: int = Field(default=4, ge=0, le=16)
+    """How many of its children work at a time; without any, none can be started."""
+    depth: int = Field(default=1, ge=0, le=3)
+    """How deep children may have children: with 1 they have none."""
 
 
 class Spent(Value):

@@ -36,6 +36,12 @@ class ShowWait(Value):
     reason: str = ""
 
 
+class ShowChildren(Value):
+    """From a phase: its run waits for these runs, or for none any more."""
+
+    runs: tuple[str, ...] = ()
+
+
 class SendMessage(Value):
     """`message_id` is the sender's: the same id twice is one message."""
 

@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from domain.approval import Plan
+from domain.child import ChildOf
 from domain.limits import Limits, Spent
 from domain.model import Usage
 from domain.notify import Listener
@@ -35,6 +36,7 @@ WaitingFor = Literal[
 Phase = Literal["open", "plan", "work", "verify", "publish"]
 Publish = Literal["none", "branch", "pull_request"]
 TASK_MAX_CHARACTERS = 200_000
+TITLE_CHARACTERS = 80
 
 
 class RunSpec(Value):
@@ -126,6 +128,7 @@ class RunInput(Value):
     """Whether a bare Temporal signal may decide approvals."""
     pace: Pace = Pace()
     fork: Fork | None = None
+    child: ChildOf | None = None
 
 
 class RunResult(Value):
@@ -141,6 +144,8 @@ class RunResult(Value):
     pull_request: PullRequestRef | None = None
     verified: bool | None = None
     """None where no verify command was asked for."""
+    seconds: float = 0.0
+    """Of its own time, as limits count it: what a child's parent is told."""
 
 
 class RunSummary(Value):
@@ -173,9 +178,14 @@ class RunSummary(Value):
     pull_request: PullRequestRef | None = None
     result: RunResult | None = None
     fork: Fork | None = None
+    child: ChildOf | None = None
     superseded_by: str | None = None
     """The run that a rewind of this one made."""
     kept: bool = False
     """Whether it won its race."""
     created_at: datetime
     updated_at: datetime
+
+
+def title_of(task: str) -> str:
+    return " ".join(task.strip().split("\n", 1)[0].split())[:TITLE_CHARACTERS]

@@ -12,6 +12,7 @@ from domain.event import (
     PlanProposed,
     RaceWon,
     RepositoryResolved,
+    RunDelegated,
     RunEnded,
     RunForked,
     RunStarted,
@@ -113,6 +114,8 @@ def _content_changes(recorded: RecordedEvent, summary: RunSummary) -> dict[str, 
         case RunForked(fork=fork):
             # What was used up to there is the parent's.
             return {"fork": fork, "usage": Usage(), "cost_usd": 0.0}
+        case RunDelegated(child=child):
+            return {"child": child}
         case RunSuperseded(by=by):
             return {"superseded_by": by}
         case RaceWon():

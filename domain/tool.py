@@ -7,6 +7,8 @@ from domain.value import Value
 
 ToolClass = Literal["read", "write", "effect", "human"]
 Verdict = Literal["allow", "ask", "deny"]
+DELEGATE = "delegate"
+"""The tool whose calls start children."""
 
 
 class ToolDefinition(Value):

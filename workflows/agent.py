@@ -12,6 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.limits import Limits, Spent, nearly_out_of_time, out_of_time
     from domain.mailbox import SendMessage
     from domain.notes import Note
+    from domain.notify import Listener
     from domain.run import Pace, Phase
     from domain.value import Value
     from domain.workspace import WorkspaceRef
@@ -40,6 +41,9 @@ class AgentState(Value):
     paused: bool = False
     moves: int = 0
     pace: Pace = Pace()
+    listeners: tuple[Listener, ...] = ()
+    """Those of its run and of its children, as are `signal_decisions`."""
+    signal_decisions: bool = True
 
 
 class AgentResult(Value):
@@ -96,11 +100,11 @@ class AgentWorkflow(Attended):
     async def _may_go_on(self) -> str | None:
         """Waits while paused and where its time is up; says why the phase must stop, if it must."""
         await self.while_paused()
-        while out_of_time(self.limits, self._spent()):
+        while out_of_time(self.limits, self.spent_now()):
             if (stop := await self._ask_for_more(Refusal(scope="run", limit="seconds"))) is not None:
                 return stop
             self.stance = self.stance.model_copy(update={"wrapping_up": False})
-        if nearly_out_of_time(self.limits, self._spent()) and not self.stance.wrapping_up:
+        if nearly_out_of_time(self.limits, self.spent_now()) and not self.stance.wrapping_up:
             self.stance = self.stance.model_copy(update={"wrapping_up": True})
             self.notes.append(Note(kind="wrap_up", reason="a tenth of its time is left"))
         return None
@@ -172,7 +176,7 @@ class AgentWorkflow(Attended):
             self.messages.append(said)
         return None
 
-    def _spent(self) -> Spent:
+    def spent_now(self) -> Spent:
         seconds = (workflow.now() - self.began).total_seconds() - self.waited_seconds
         return self.given.spent.model_copy(update={"seconds": self.given.spent.seconds + seconds})
 
@@ -187,7 +191,7 @@ class AgentWorkflow(Attended):
                         "workspace": self.seat.workspace,
                         "turn": self.turn,
                         "limits": self.limits,
-                        "spent": self._spent(),
+                        "spent": self.spent_now(),
                         "stance": self.stance,
                         "messages": tuple(self.messages),
                         "notes": tuple(self.notes),
@@ -203,7 +207,7 @@ class AgentWorkflow(Attended):
             reason=reason,
             turn=self.turn,
             limits=self.limits,
-            spent=self._spent(),
+            spent=self.spent_now(),
             workspace=self.seat.workspace,
             messages=tuple(self.messages),
         )

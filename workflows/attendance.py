@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.approval import WAITING
     from domain.approval import ApprovalKind, DecideApproval
     from domain.event import StatusChanged
-    from domain.mailbox import PauseRun, ResumeRun, SendMessage, ShowWait
+    from domain.mailbox import PauseRun, ResumeRun, SendMessage, ShowChildren, ShowWait
     from domain.run import Phase, RunInput, RunStatus, WaitingFor
     from workflows.approvals import PendingApproval
     from workflows.attributes import show_status
@@ -28,6 +28,7 @@ class Attended(Protocol):
     messages: list[SendMessage]
     paused: bool
     wait: ShowWait
+    children: tuple[str, ...]
 
 
 class Attendance:
@@ -81,6 +82,7 @@ class Attendance:
         waits = f" for **{waiting_for}**" if waiting_for else ""
         if waiting_for == "provider" and wait.until is not None:
             waits += f", first until {wait.until:%Y-%m-%d %H:%M:%S} UTC\n\n{wait.reason}"
+        waits += "".join(f"\n* `run/{one}`" for one in self._run.children)
         pending = "".join(f"\n* {kind}: `{one}`" for one, kind in self._run.pending.items())
         # Without the empty line the Web UI shows no list.
         asks = f"\n\nDecide over the API, or by the signal `decide_approval`:\n{pending}" if pending else ""
@@ -102,8 +104,8 @@ class Attendance:
                 await self._forward("decide_approval", word)
             case PendingApproval():
                 await self.tell_of_wait(word.approval_id)
-            case ShowWait():
-                # A provider does not answer: there is nothing to pass on, but something to show.
+            case ShowWait() | ShowChildren():
+                # Neither provider nor child is told: there is nothing to pass on, but something to show.
                 pass
         self.show()
 
@@ -129,7 +131,7 @@ class Attendance:
             return "paused", None
         for kind in self._run.pending.values():
             return "waiting", WAITING[kind]
-        return "running", None
+        return ("waiting", "child") if self._run.children else ("running", None)
 
     async def _record(self, event: StatusChanged) -> None:
         self._records += 1

@@ -14,18 +14,16 @@ with workflow.unsafe.imports_passed_through():
     from activities.tool import CallToolInput, ToolActivities
     from activities.turns import CallModelResult, PlannedCall
     from domain.approval import ApprovalKind, DecideApproval
+    from domain.tool import DELEGATE
     from domain.workspace import WorkspaceRef
+    from workflows.children import Children, Parent
     from workflows.effects import beyond_doubt
     from workflows.options import RECORD
     from workflows.workspace import Seat
 
 
-class Caller(Protocol):
+class Caller(Parent, Protocol):
     """A phase whose agent makes calls."""
-
-    run_id: str
-    turn: int
-    seat: Seat
 
     async def while_paused(self) -> None: ...
 
@@ -38,7 +36,10 @@ async def make_calls(caller: Caller, answer: CallModelResult) -> tuple[bool, lis
     fingerprints: list[str] = []
     for together in _series(answer.calls):
         await caller.while_paused()
-        results = await asyncio.gather(*(_make_call(caller, call) for call in together))
+        if _kind(together[0]) == DELEGATE:
+            results = await _delegate(caller, together)
+        else:
+            results = await asyncio.gather(*(_make_call(caller, call) for call in together))
         for result in results:
             if result is not None:
                 finished = finished or result.finished
@@ -48,21 +49,41 @@ async def make_calls(caller: Caller, answer: CallModelResult) -> tuple[bool, lis
 
 def _series(calls: Sequence[PlannedCall]) -> Iterator[list[PlannedCall]]:
     """A write waits for all reads before it, and whoever must be asked about is asked about alone."""
-    for at_once, series in groupby(calls, key=lambda call: call.tool_class == "read" and not call.ask):
+    for at_once, series in groupby(calls, key=_kind):
         if at_once:
             yield list(series)
         else:
             yield from ([call] for call in series)
 
 
+def _kind(call: PlannedCall) -> str:
+    """Calls of one kind are made side by side; empty where a call is made alone."""
+    if call.ask:
+        return ""
+    return DELEGATE if call.name == DELEGATE else "read" if call.tool_class == "read" else ""
+
+
+async def _delegate(caller: Caller, planned: Sequence[PlannedCall]) -> list[CallToolResult]:
+    """Children work side by side; what they did is taken over one after the other, in the order of the calls."""
+    calls = {_key(caller, one): one.summary for one in planned}
+    await Children(caller).work(list(calls))
+    return [await call_tool(caller.seat, call, summary) for call, summary in calls.items()]
+
+
+def _key(caller: Caller, planned: PlannedCall) -> str:
+    return f"turn/{caller.turn}/call/{planned.index}"
+
+
 async def _make_call(caller: Caller, planned: PlannedCall) -> CallToolResult | None:
     """None where a person's word was the result."""
-    call = f"turn/{caller.turn}/call/{planned.index}"
+    call = _key(caller, planned)
     if planned.tool_class == "human":
         await caller.ask("question", call)
         return await _settle(caller, call)
     if planned.ask and (await caller.ask("tool_call", call)).decision == "reject":
         return await _settle(caller, call)
+    if planned.name == DELEGATE:
+        return (await _delegate(caller, [planned]))[0]
     return await beyond_doubt(caller, lambda: call_tool(caller.seat, call, planned.summary))
 
 

@@ -7,6 +7,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from domain.mailbox import CancelRun
+    from domain.run import RunInput
     from domain.value import Value
     from workflows.failures import failure_of
 
@@ -34,3 +35,8 @@ async def cancelled(task: asyncio.Task[Any], asked: CancelRun | None) -> Ending:
     by = asked.by if asked else "temporal (unverified)"
     reason = f" {asked.reason}" if asked and asked.reason else ""
     return Ending(status="cancelled", summary=f"Cancelled by {by}.{reason}", by=by)
+
+
+def by_parent(run: RunInput) -> CancelRun | None:
+    """Who cancelled a child where nobody said so."""
+    return CancelRun(by=f"run {run.child.parent}", reason="It goes no further than its parent.") if run.child else None

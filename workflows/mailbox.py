@@ -19,11 +19,12 @@ with workflow.unsafe.imports_passed_through():
         PauseRun,
         ResumeRun,
         SendMessage,
+        ShowChildren,
         ShowWait,
     )
     from workflows.approvals import PendingApproval
 
-Word = PauseRun | ResumeRun | SendMessage | DecideApproval | PendingApproval | ShowWait
+Word = PauseRun | ResumeRun | SendMessage | DecideApproval | PendingApproval | ShowWait | ShowChildren
 
 
 class Mailbox:
@@ -38,6 +39,8 @@ class Mailbox:
         self.cancelled: CancelRun | None = None
         self.wait = ShowWait()
         """For the provider of its model, where `until` is set."""
+        self.children: tuple[str, ...] = ()
+        """Runs that it waits for."""
         self.closed = ""
         """Why nothing can be said any more; empty while it can."""
         self.deaf = ""
@@ -54,6 +57,12 @@ class Mailbox:
     def show_wait(self, input: ShowWait) -> None:
         """From the worker that asks the model."""
         self.wait = input
+        self._say(input)
+
+    @workflow.signal
+    def show_children(self, input: ShowChildren) -> None:
+        """From a phase that gave a part of its task to others."""
+        self.children = input.runs
         self._say(input)
 
     @workflow.signal

@@ -45,6 +45,8 @@ class Phases(Mailbox):
         self.limits: Limits = input.limits
         self.spent = input.fork.spent.without(input.fork.again) if input.fork else Spent()
         self.works = 0
+        self.introduced = False
+        """Whether a child stands in the journal."""
         self.seat: Seat | None = None
         """From when the workspace was first opened."""
 
@@ -106,6 +108,8 @@ class Phases(Mailbox):
             paused=self.paused,
             moves=seat.moves,
             pace=self.given.pace,
+            listeners=self.given.listeners,
+            signal_decisions=self.given.signal_decisions,
         )
         result = await self._child(AgentWorkflow.run, state, name, f"{phase} as {agent}")
         self.turn, self.limits, self.spent = result.turn, result.limits, result.spent
@@ -140,7 +144,7 @@ class Phases(Mailbox):
     async def publish(self, seat: Seat) -> Ending:
         self.deaf = "The run is publishing its work, and its agent reads no more."
         verified = True if self.given.verify_commands else None
-        if not self.given.has_repository:
+        if not self.given.has_repository or self.given.child is not None:
             return Ending(status="completed", verified=verified)
         await self.enter("publish")
         given = PublishInput(

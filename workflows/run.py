@@ -6,6 +6,7 @@ from temporalio import workflow
 from temporalio.exceptions import ApplicationError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
+    from activities.children import ChildActivities, SubmitChildInput
     from activities.event import EndRunInput, EventActivities
     from domain.event import RunStarted
     from domain.notes import Note
@@ -13,7 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.run import RunInput, RunResult
     from workflows.attributes import show_status
     from workflows.calls import set_up
-    from workflows.ending import Ending, cancelled, ending_of
+    from workflows.ending import Ending, by_parent, cancelled, ending_of
     from workflows.journal import record
     from workflows.notify import NotifyInput, notify
     from workflows.options import RECORD
@@ -36,6 +37,8 @@ class RunWorkflow(Phases):
         finally:
             attending.cancel()
         self.closed = f"The run is {ending.status}."
+        # One that was cancelled at once, too.
+        await self._introduce()
         result = await workflow.execute_activity_method(
             EventActivities.end_run,
             EndRunInput(run_id=self.run_id, **ending.model_dump()),
@@ -47,10 +50,22 @@ class RunWorkflow(Phases):
         if self.seat is not None and not self.seat.workspace.released:
             await give_back(self.run_id, self.seat.workspace)
         comments_on = None if is_beaten(self.given, ending) else self.given.comment_on
-        if self.given.listeners or comments_on is not None:
+        # Of a child's end its parent tells.
+        if (self.given.listeners and self.given.child is None) or comments_on is not None:
             told = NotifyInput(run_id=self.run_id, about=ENDED, listeners=self.given.listeners)
             await notify(told.model_copy(update={"comment_on": comments_on}))
-        return result
+        return result.model_copy(update={"seconds": round(self.spent.seconds, 3)})
+
+    async def _introduce(self) -> None:
+        """A child puts itself on record: none stands there that Temporal does not know."""
+        if self.given.child is not None and not self.introduced:
+            await workflow.execute_activity_method(
+                ChildActivities.submit_child,
+                SubmitChildInput(child=self.given),
+                **RECORD,
+                summary=f"child of {self.given.child.parent}",
+            )
+            self.introduced = True
 
     async def _until_done_or_cancelled(self) -> Ending:
         task = asyncio.create_task(self._from_task_to_branch())
@@ -61,10 +76,11 @@ class RunWorkflow(Phases):
             return await task
         except (Exception, asyncio.CancelledError) as error:
             if self.cancelled is not None or is_cancelled_exception(error):
-                return await cancelled(task, self.cancelled)
+                return await cancelled(task, self.cancelled or by_parent(self.given))
             return ending_of(error)
 
     async def _from_task_to_branch(self) -> Ending:
+        await self._introduce()
         await record(self.run_id, ("started", RunStarted()))
         await take_place(self.given)
         if (ending := await lost(self.given)) is not None:

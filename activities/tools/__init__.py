@@ -5,6 +5,7 @@ from activities.tools.ask_human import ASK_HUMAN
 from activities.tools.bash import BASH
 from activities.tools.calls import parse, schema, subject, whole_subject
 from activities.tools.contract import Arguments, Tool
+from activities.tools.delegate import DELEGATE
 from activities.tools.edit import EDIT
 from activities.tools.finish import FINISH
 from activities.tools.http import HTTP
@@ -33,6 +34,7 @@ TOOLS: dict[str, Tool] = {
         PROPOSE_PLAN,
         FINISH,
         HTTP,
+        DELEGATE,
     )
 }
 

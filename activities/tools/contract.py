@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from pydantic import ConfigDict
 
 from domain.approval import Plan
+from domain.child import ChildEnd
 from domain.effect import Receipt
 from domain.event import EffectDone
 from domain.sandbox import CommandResult
@@ -32,6 +33,9 @@ class ToolOutcome:
     todo: tuple[dict[str, Any], ...] | None = None
     plan: Plan | None = None
     finished: bool = False
+    child: ChildEnd | None = None
+    void: bool = False
+    """Whatever it changed is thrown away."""
 
 
 class ToolContext(Protocol):

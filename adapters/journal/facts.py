@@ -17,6 +17,7 @@ from domain.event import (
     PlanProposed,
     RaceWon,
     RepositoryResolved,
+    RunDelegated,
     RunEnded,
     RunForked,
     RunStarted,
@@ -83,6 +84,8 @@ def _content_facts(event: Event) -> dict[str, Any]:
             return {"marks": ["pull_request"]}
         case RunForked():
             return {"marks": ["forked"]}
+        case RunDelegated():
+            return {"marks": ["delegated"]}
         case RunSuperseded():
             return {"marks": ["superseded"]}
         case RaceWon():

@@ -10,7 +10,6 @@ from adapters.journal.connections import Connections
 from adapters.journal.facts import facts
 from adapters.journal.statements import statements
 from domain.event import EVENT, RunSuperseded
-from domain.fork import CARRIED
 from domain.limits import Limits
 from domain.ports.journal import Forking, RaceStanding
 from domain.record import NewEvent
@@ -53,8 +52,7 @@ def _wanted(run_id: str, forking: Forking) -> dict[str, Any]:
     fork = forking.fork
     wanted: dict[str, Any] = {
         **fork.model_dump(include={"parent", "at", "root", "race", "spent"}),
-        **forking.model_dump(include={"upto", "answered", "snapshot", "marks"}),
-        "carried": CARRIED,
+        **forking.model_dump(include={"upto", "answered", "snapshot", "marks", "carried"}),
     }
     if fork.replaces:
         superseded = RunSuperseded(by=run_id, at=fork.at)

@@ -11,6 +11,7 @@ from api.auth import ReadableRun, Reader, Submitter
 from api.hindrances import hindered
 from api.openapi import problems
 from api.parts import ApiParts, Parts
+from api.retention import children_of
 from api.schemas.runs import RunItem, RunRequest, RunView
 from api.schemas.value import Page
 from api.standing import TYPES, limits_left
@@ -73,7 +74,7 @@ def wanted_runs(
     agent: Annotated[str | None, Query(max_length=100)] = None,
     repository: Annotated[str | None, Query(max_length=2000, description="Its URL or path, exactly")] = None,
     owner: Annotated[str | None, Query(max_length=200)] = None,
-    parent: Annotated[str | None, Query(max_length=100, description="Forks of this run")] = None,
+    parent: Annotated[str | None, Query(max_length=100, description="Forks and children of this run")] = None,
     label: Annotated[str | None, Query(max_length=500, description="`name=value`", examples=["team=web"])] = None,
     created_after: datetime | None = None,
     created_before: datetime | None = None,
@@ -123,7 +124,8 @@ async def whole_view(run: RunSummary, parts: ApiParts) -> RunView:
     timed = [one for one in events if not isinstance(one.event, WorkspaceOpened)]
     run = hindered(run, await parts.runs.hindrances())
     account = await parts.journal.account(run.run_id)
-    return run_view(run, limits_left(run, timed, datetime.now(UTC), account), parts.settings, opened)
+    left = limits_left(run, timed, datetime.now(UTC), account)
+    return run_view(run, left, parts.settings, opened, await children_of(parts.journal, run.run_id))
 
 
 def _utc(time: datetime | None) -> datetime | None:

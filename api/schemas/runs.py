@@ -5,14 +5,14 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
+from api.schemas.lineage import ChildOfView, ChildView, LineageView
 from api.schemas.pull_requests import PullRequestRequest, PullRequestView
-from api.schemas.value import Request, View
+from api.schemas.value import RUN_ID, Request, View
 from domain.run import TASK_MAX_CHARACTERS, Phase, Publish, RunStatus, WaitingFor
 
 Command = Annotated[str, Field(min_length=1, max_length=10_000)]
 ModelName = Annotated[str, Field(min_length=1, max_length=200)]
 LabelText = Annotated[str, Field(max_length=200)]
-RUN_ID = "019a3f6e-7c1f-7d00-8000-2b1c5c9f0a11"
 
 
 class RepositoryRequest(Request):
@@ -33,6 +33,8 @@ class LimitsRequest(Request):
     cost_usd: float | None = Field(default=None, gt=0)
     seconds: int | None = Field(default=None, ge=1, description="Waits for people and providers are not counted")
     verify_rounds: int = Field(default=3, ge=1, le=20, description="How often failed checks go back to the model")
+    children: int = Field(default=4, ge=0, le=16, description="How many of its children work at a time; 0: it has none")
+    depth: int = Field(default=1, ge=0, le=3, description="How deep children may have children; 1: theirs have none")
 
 
 class SandboxLimitsRequest(Request):
@@ -167,19 +169,6 @@ class RunLinks(View):
     temporal_ui: str = Field(description="The run in the Temporal Web UI")
 
 
-class LineageView(View):
-    """Where a run branched off another one. What it used before that is the parent's, and counts against its limits."""
-
-    parent: str = Field(examples=[RUN_ID])
-    at: str = Field(description="The point of the parent", examples=["turn/12/call/0"])
-    root: str = Field(description="The run that all these forks come from", examples=[RUN_ID])
-    snapshot_id: str = Field(description="Of the files that it began with")
-    turns: int = Field(description="Used before it")
-    cost_usd: float = Field(description="Used before it")
-    race: str | None = Field(description="Of the runs of a race, the first whose checks pass is kept")
-    replaces: bool = Field(description="Whether it is a rewind, which took the parent's place")
-
-
 class RunItem(View):
     """A run as lists show it."""
 
@@ -200,6 +189,7 @@ class RunItem(View):
     turn: int
     cost_usd: float
     lineage: LineageView | None = Field(description="null: it is no fork")
+    child_of: ChildOfView | None = Field(description="null: people started it")
     superseded_by: str | None = Field(description="The run that goes on in its place, since it was rewound")
     kept: bool | None = Field(description="Whether it won its race; null: it runs in none, or that is not decided")
     branch: str | None = Field(description="The branch of its work, once committed")
@@ -241,6 +231,7 @@ class RunView(RunItem):
     usage: UsageView
     limits: LimitsView
     limits_left: LimitsView = Field(description="What is left to all runs of its account; `seconds` to the run")
+    children: list[ChildView] = Field(description="Runs that its agent gave parts of the task to, the newest 100")
     base_commit: str | None
     snapshot_id: str | None
     verified: bool | None

@@ -4,6 +4,9 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+RUN_ID = "019a3f6e-7c1f-7d00-8000-2b1c5c9f0a11"
+"""In examples."""
+
 
 class Request(BaseModel):
     """Unknown fields are refused, so a misspelt one is never lost."""

@@ -17,6 +17,7 @@ CODER = AgentDefinition(
         "apply_patch",
         "todo",
         "ask_human",
+        "delegate",
         "finish",
     ),
     tool_policy=POLICIES["default"],

@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+from domain.child import ChildEnd
 from domain.network import Connection
 from domain.snapshot import SnapshotRef
 from domain.tool import ToolClass, ToolResult
@@ -67,5 +68,7 @@ class ToolReturned(Value):
     environment: dict[str, str] | None = None
     todo: tuple[dict[str, Any], ...] | None = None
     finished: bool = False
+    child: ChildEnd | None = None
+    """The run that made this change, where the call gave it to one."""
     reused_from: str = ""
     """The run whose setup command had this effect on the same files; here it was not run."""

@@ -4,6 +4,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from domain.account import Bounds
+from domain.child import ChildOf
 from domain.limits import Limits
 from domain.run import Fork, Phase, RunResult, RunSpec, RunStatus, WaitingFor
 from domain.value import Value
@@ -53,6 +54,13 @@ class RunForked(Value):
 
     type: Literal["run_forked"] = "run_forked"
     fork: Fork
+
+
+class RunDelegated(Value):
+    """It is a child; all before this event, but for its submission, was taken over from the parent."""
+
+    type: Literal["run_delegated"] = "run_delegated"
+    child: ChildOf
 
 
 class RunSuperseded(Value):

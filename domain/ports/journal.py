@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from domain.approval import Approval
+from domain.fork import CARRIED
 from domain.ports.accounts import Accounts
 from domain.record import LiveDelta, NewEvent, RecordedEvent
 from domain.run import Fork, RunSpec, RunStatus, RunSummary, WaitingFor
@@ -26,7 +27,7 @@ class RunFilter(Value):
 
 
 class Forking(Value):
-    """What a fork takes over: its parent's events up to `upto`, of the types that forks carry."""
+    """What a fork or a child takes over: its parent's events up to `upto`, of some types."""
 
     fork: Fork
     upto: int
@@ -35,6 +36,8 @@ class Forking(Value):
     snapshot: SnapshotRef
     marks: dict[str, str]
     """Keys of the events that its summary is a fold of, by name of the mark."""
+    carried: tuple[str, ...] = CARRIED
+    """Types of the events that are taken over."""
     events: tuple[NewEvent, ...] = ()
     """Recorded after those."""
 

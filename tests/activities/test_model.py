@@ -9,6 +9,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.dossiers import Dossiers
 from activities.model import ModelActivities
 from activities.turns import CallModelInput
+from adapters.clock import SystemClock
 from adapters.journal.postgres import PostgresJournal
 from adapters.prompts import FilePrompts
 from domain.model import ModelAnswer, ModelCard, ModelRequest, Price, ToolCall, Usage
@@ -16,7 +17,6 @@ from domain.secrets import Mask
 from domain.terms import Site
 from domain.weather import Place, WeatherRules
 from tests.adapters.journal.samples import submission
-from worker import SystemClock
 
 GOOD = ToolCall(id="a", name="bash", arguments='{"command": "true"}')
 BAD = ToolCall(id="b", name="bash", arguments="{}")

@@ -31,7 +31,7 @@ from adapters.models.scripted import ScriptedServer
 from tests.fixtures.github import ForgeServer, forge_server
 from tests.fixtures.stack import Stack, make_stack
 from tests.workflows.chains import histories
-from tests.workflows.scripts import ASK, BROKEN, CHECK, MEND
+from tests.workflows.scripts import ASK, BROKEN, CHECK, FAMILY, MEND
 
 RECORDS = Path(__file__).parent / "histories"
 SECONDS = 180.0
@@ -110,6 +110,25 @@ async def pull(stack: Stack, forge: ForgeServer) -> str:
     await stack.until(run_id, "completed", seconds=SECONDS)
     await stack.until_event(run_id, "effect/comment/done", seconds=SECONDS)
     return run_id
+
+
+async def family(stack: Stack) -> dict[str, str]:
+    """Two children side by side, a pause of their parent, then a third one that is cancelled with it."""
+    stack.scripted.add("family", FAMILY)
+    run_id = await stack.submit(task="Do it all", model="scripted:family", plan=False)
+    await stack.until(run_id, "child", seconds=SECONDS)
+    while not (found := (await stack.get(f"/v1/runs?parent={run_id}"))["items"]):  # noqa: ASYNC110  no event over HTTP
+        await asyncio.sleep(0.1)
+    first = found[-1]["id"]
+    await stack.until_event(first, "turn/1/call/0/started/1", seconds=SECONDS)
+    await tell(stack, run_id, "pause")
+    await stack.until(first, "paused", seconds=SECONDS)
+    await tell(stack, run_id, "resume")
+    await stack.until_event(run_id, "turn/2", seconds=SECONDS)
+    await stack.until(run_id, "child", seconds=SECONDS)
+    await tell(stack, run_id, "cancel", reason="enough")
+    await stack.until(run_id, "cancelled", seconds=SECONDS)
+    return {"family": run_id, "child": first}
 
 
 async def race(stack: Stack, run_id: str) -> dict[str, str]:
@@ -206,6 +225,7 @@ async def record_at(place: Path, forge: ForgeServer) -> None:
         runs = {"plain": await plain(stack), "people": await people(stack), "long": await long(stack)}
         runs |= await race(stack, runs["plain"])
         runs["pull"] = await pull(stack, forge)
+        runs |= await family(stack)
         kept: dict[str, list[WorkflowHistory]] = {}
         for name, run_id in runs.items():
             await client.get_workflow_handle(f"run/{run_id}").result()

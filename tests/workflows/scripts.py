@@ -81,3 +81,27 @@ conversations:
       - calls:
           - {name: finish, arguments: {summary: Painted.}}
 """
+
+FAMILY = """
+about: Gives two parts of its task to children, then a third.
+conversations:
+  - when: {user: Do it all}
+    turns:
+      - calls:
+          - {name: delegate, arguments: {agent: coder, task: part one}}
+          - {name: delegate, arguments: {agent: coder, task: part two}}
+      - calls:
+          - {name: delegate, arguments: {agent: coder, task: part three}}
+  - when: {user: part three}
+    turns:
+      - calls:
+          - {name: bash, arguments: {command: "sleep 300"}}
+  - when: {user: part}
+    turns:
+      - calls:
+          - {name: bash, arguments: {command: "sleep 5; echo so > $RANDOM"}}
+      - calls:
+          - {name: finish, arguments: {summary: Done so.}}
+      - calls:
+          - {name: finish, arguments: {summary: Done so.}}
+"""

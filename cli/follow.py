@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.console import Console
@@ -19,6 +20,8 @@ Json = dict[str, Any]
 Show = Callable[[Frame], None]
 Decide = Callable[[Json], Json | None]
 """What an approval's card is answered with; None leaves it to somebody else, and ends the watch."""
+CHILDREN_SECONDS = 1.0
+"""Between two looks at what children ask."""
 ENDINGS = {"completed": Outcome.DONE, "failed": Outcome.FAILED, "cancelled": Outcome.FAILED}
 
 
@@ -26,6 +29,8 @@ def follow(client: ApiClient, run_id: str, show: Show, decide: Decide | None = N
     """Until the run has ended, or waits for somebody else than `decide`: the run."""
     for frame in client.follow(run_id):
         show(frame)
+        if decide is not None and _waits_for_children(frame) and not _attend_children(client, run_id, decide):
+            break
         if decide is not None and frame.kind == "approval_requested":
             card = frame.body["event"]["card"]
             # What is read here may be old, and decided long ago.
@@ -36,6 +41,31 @@ def follow(client: ApiClient, run_id: str, show: Show, decide: Decide | None = N
                 break
             _tell(client, run_id, card["approval_id"], word)
     return client.get(f"/v1/runs/{run_id}")
+
+
+def _waits_for_children(frame: Frame) -> bool:
+    return frame.kind == "status_changed" and bool(frame.body["event"]["waiting_for"] == "child")
+
+
+def _attend_children(client: ApiClient, run_id: str, decide: Decide) -> bool:
+    """What they ask is put to the same person as what the run asks; False where that one leaves it to somebody else."""
+    while (run := client.get(f"/v1/runs/{run_id}"))["waiting_for"] == "child":
+        for child_id, card in _asked_by_children(client, run):
+            word = decide(card)
+            if word is None:
+                return False
+            _tell(client, child_id, card["approval_id"], word)
+        time.sleep(CHILDREN_SECONDS)
+    return True
+
+
+def _asked_by_children(client: ApiClient, run: Json) -> Iterator[tuple[str, Json]]:
+    """And by theirs."""
+    for child in run["children"]:
+        if child["waiting_for"] == "child":
+            yield from _asked_by_children(client, client.get(f"/v1/runs/{child['id']}"))
+        elif child["waiting_for"]:
+            yield from ((child["id"], card) for card in client.pending(child["id"]))
 
 
 def outcome_of_run(run: Json) -> Outcome:

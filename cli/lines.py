@@ -159,6 +159,10 @@ class EventLines:
         self.cost_usd = 0.0
         return [_said("forked", f"from {fork['parent']} at {fork['at']}; what stands above is the parent's")]
 
+    def _run_delegated(self, event: Json) -> list[Text]:
+        child = event["child"]
+        return [_said("child", f"of {child['parent']}, which asked for it at {child['call']}")]
+
     def _run_superseded(self, event: Json) -> list[Text]:
         return [Text(f"rewound to {plain(event['at'])}: run {plain(event['by'])} goes on in its place", style="yellow")]
 

@@ -61,10 +61,11 @@ async def children(stack: Stack, run_id: str) -> list[dict[str, Any]]:
 
 
 async def child_at(stack: Stack, run_id: str, key: str) -> dict[str, Any]:
-    """A child, once that stands in its journal."""
+    """The child of the first call, once that stands in its journal."""
     await stack.until(run_id, "child", seconds=SECONDS)
     while True:
-        if found := await children(stack, run_id):
+        found = [one for one in await children(stack, run_id) if one["child_of"]["call"] == "turn/1/call/0"]
+        if found:
             await stack.until_event(found[0]["id"], key, seconds=SECONDS)
             return found[0]
         await asyncio.sleep(0.1)

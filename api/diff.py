@@ -5,6 +5,9 @@ import re
 from collections.abc import Iterable, Sequence
 
 from api.schemas.journal import FileDiff
+from domain.patch import ROOT, changed_between
+from domain.ports import Snapshots
+from domain.snapshot import SnapshotRef
 from domain.workspace import FileChange
 
 CONTEXT_LINES = 3
@@ -23,6 +26,25 @@ LETTERS = dict(
 def live_diff(changes: Iterable[FileChange]) -> list[FileDiff]:
     """Per file, in the order of the paths, in the form that `git apply` takes."""
     return [_compare(change) for change in sorted(changes, key=lambda one: one.path)]
+
+
+async def changes_since(
+    snapshots: Snapshots, begin: SnapshotRef, now: SnapshotRef, changes: Iterable[FileChange]
+) -> list[FileChange]:
+    """Between two snapshots over one base; `changes` are those of the later one against the base."""
+    tops = changed_between(await snapshots.manifest(begin), await snapshots.manifest(now))
+    old = {one.path: one for one in await snapshots.changes(begin)}
+    new = {one.path: one for one in changes}
+    found: list[FileChange] = []
+    for path in sorted(old.keys() | new.keys()):
+        if not any(f"{ROOT}/{path}/".startswith(f"{top}/") for top in tops):
+            continue
+        then, later = old.get(path), new.get(path)
+        before = then.after if then else later.before if later else None
+        after = later.after if later else then.before if then else None
+        large = any(one.large for one in (then, later) if one)
+        found.append(FileChange(path=path, before=before, after=after, large=large))
+    return found
 
 
 def as_text(files: Sequence[FileDiff]) -> str:

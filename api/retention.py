@@ -26,18 +26,25 @@ ADDRESS = re.compile(rb"[0-9a-f]{64}")
 async def delete_run(parts: ApiParts, run_id: str, by: str) -> None:
     """With its children. Raises NotFound, and Conflict where it has not ended. What they alone referred to is collected
     later."""
-    children = await children_of(parts.journal, run_id)
     await parts.journal.delete(run_id, by)
     LOG.info("audit: run %s was deleted by %s", run_id, by)
-    for child in children:
-        with contextlib.suppress(NotFound, Conflict):
-            await delete_run(parts, child.run_id, by)
+    with contextlib.suppress(Conflict):
+        while children := await children_of(parts.journal, run_id):
+            for child in children:
+                with contextlib.suppress(NotFound):
+                    await delete_run(parts, child.run_id, by)
 
 
 async def children_of(journal: Journal, run_id: str) -> list[RunSummary]:
     """The newest hundred. Its forks have the same parent, and are none."""
-    found, _ = await journal.summaries(RunFilter(parent=run_id), CHILDREN, None)
-    return [one for one in found if one.child is not None]
+    cursor: str | None = None
+    children: list[RunSummary] = []
+    while len(children) < CHILDREN:
+        found, cursor = await journal.summaries(RunFilter(parent=run_id), CHILDREN, cursor)
+        children += [one for one in found if one.child is not None]
+        if cursor is None:
+            break
+    return children[:CHILDREN]
 
 
 class Retention:

@@ -5,7 +5,7 @@ import asyncio
 from fastapi import APIRouter, Request, Response
 
 from api.auth import ReadableRun
-from api.diff import as_text, live_diff, split
+from api.diff import as_text, changes_since, live_diff, split
 from api.files import snapshot_at
 from api.openapi import problems
 from api.parts import ApiParts, Parts
@@ -26,8 +26,8 @@ EXAMPLE = "diff --git a/slug.py b/slug.py\n--- a/slug.py\n+++ b/slug.py\n@@ -1 +
     responses={200: {"description": "All of it, or file by file", "content": {"text/x-diff": {"example": EXAMPLE}}}},
 )
 async def read_diff(request: Request, run: ReadableRun, parts: Parts) -> Response:
-    """Of the commit that is published; before there is one, of the workspace as it stands. With
-    `Accept: application/json` file by file, otherwise as text that `git apply` takes."""
+    """Of the commit that is published; before there is one, of the workspace as it stands; of a child, what it changed
+    since it began. With `Accept: application/json` file by file, otherwise as text that `git apply` takes."""
     as_json = "application/json" in request.headers.get("accept", "")
     work = run.result.work if run.result else None
     work = work or await _committed(run, parts)
@@ -41,6 +41,8 @@ async def read_diff(request: Request, run: ReadableRun, parts: Parts) -> Respons
         return Response(view.model_dump_json(), media_type="application/json")
     snapshot = await snapshot_at(parts.journal, run.run_id, None)
     changes = await parts.snapshots.changes(snapshot)
+    if run.child is not None:
+        changes = await changes_since(parts.snapshots, run.child.snapshot, snapshot, changes)
     files = await asyncio.to_thread(live_diff, changes)
     if not as_json:
         return Response(as_text(files), media_type=TEXT)

@@ -19,6 +19,7 @@ from benchmarks.kill_anywhere.kills import KINDS, plan
 from benchmarks.kill_anywhere.perdure import Perdure
 from benchmarks.kill_anywhere.plain import Plain
 from benchmarks.kill_anywhere.trial import Load, System, trial
+from benchmarks.kill_anywhere.work import FAMILY, WORKS
 from benchmarks.kill_anywhere.world import World, world
 
 SYSTEMS = ("perdure", "plain", "single")
@@ -34,6 +35,7 @@ async def measure(home: Path, given: argparse.Namespace) -> list[Figures]:
     async with world(home) as outside:
         for name in given.systems.split(","):
             load = Load(
+                works=(*WORKS, FAMILY) if name == "perdure" else WORKS,
                 at_once=given.runs,
                 patience=given.patience,
                 seed=given.seed,

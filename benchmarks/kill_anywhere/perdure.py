@@ -140,6 +140,10 @@ class Perdure:
             run = await self._get(f"/v1/runs/{trace.run_id}")
             if run is not None:
                 self._fill(trace, run, await self._events(trace.run_id))
+                for child in run["children"]:
+                    # While they work, it is they who resume.
+                    trace.progress += [stamp(one["at"]) for one in await self._events(child["id"])]
+                trace.progress.sort()
             trace.asked = self._world.asked(trace.name)
         return self.traces
 

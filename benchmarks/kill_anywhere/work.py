@@ -27,13 +27,19 @@ class Work:
     publish: str = "none"
     spec: dict[str, Any] = field(default_factory=dict, hash=False)
     """What else is asked of Perdure; a plain agent has no such thing."""
+    parts: dict[str, str] = field(default_factory=dict, hash=False)
+    """Tasks that children get, and the command that each of them runs."""
 
     @property
     def script(self) -> str:
         ending = {"calls": [{"name": "finish", "arguments": {"summary": "All is done."}}]}
         turns = [*self.turns, {"repeat": {"turns": 20}, **ending}]
         planning = {"when": {"tool": "propose_plan"}, "turns": [{"repeat": {"turns": 5}, "calls": [PLAN]}]}
-        conversations = [planning, {"when": {"tool": "bash"}, "turns": turns}]
+        parts = [
+            {"when": {"user": task}, "turns": [bash(command, 2), {"repeat": {"turns": 20}, **ending}]}
+            for task, command in self.parts.items()
+        ]
+        conversations = [planning, *parts, {"when": {"tool": "bash"}, "turns": turns}]
         return json.dumps({"conversations": conversations, "latency_ms": LATENCY_MS, "piece_characters": 100_000})
 
 
@@ -43,6 +49,10 @@ def bash(command: str, turns: int = 1) -> dict[str, Any]:
 
 def reads(*paths: str) -> dict[str, Any]:
     return {"calls": [{"name": "read", "arguments": {"path": path}} for path in paths]}
+
+
+def gives(*tasks: str) -> dict[str, Any]:
+    return {"calls": [{"name": "delegate", "arguments": {"agent": "coder", "task": task}} for task in tasks]}
 
 
 MAKES = bash("for i in 1 2 3 4; do seq $i 200 > part-$i; done")
@@ -62,6 +72,9 @@ PHASES = Work(
     publish="branch",
     spec={"plan": True, "plan_approval": True, "verify": ["test -s log.txt", "grep -q 'a + b' adder.py"]},
 )
+PARTS = {f"part {name}": WRITES.replace("log.txt", f"{name}.txt").replace("counter", name) for name in ("a", "b", "c")}
+FAMILY = Work("family", (bash(WRITES), gives("part a", "part b"), bash(WRITES), gives("part c")), parts=PARTS)
+"""No plain agent has children."""
 EVERYTHING = Work(
     "everything",
     (MAKES, reads("part-1", "part-2"), MENDS, bash("echo 'git push' >> log.txt")),

@@ -13,7 +13,7 @@ from typing_extensions import override
 from adapters.models.scripted import ScriptedServer
 from adapters.models.scripted.counts import Counter
 from adapters.models.scripted.question import Question
-from benchmarks.kill_anywhere.work import EVERYTHING, FILES, MARK, WORKS
+from benchmarks.kill_anywhere.work import EVERYTHING, FAMILY, FILES, MARK, WORKS
 from tests.fixtures.forges.state import TOKEN, ForgedRepository
 from tests.fixtures.git_server import git
 from tests.fixtures.github import ForgeServer, forge_server
@@ -70,7 +70,7 @@ async def world(home: Path) -> AsyncGenerator[World]:
         git(repository.path, "config", "core.logAllRefUpdates", "always")
         model, counter = ScriptedServer(), TimedCounter()
         model.app.counter = counter
-        for work in (*WORKS, EVERYTHING):
+        for work in (*WORKS, FAMILY, EVERYTHING):
             model.add(work.name, work.script)
         await model.start()
         yield World(model, counter, forge, repository)

@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from domain.child import ChildEnd
 from domain.errors import Conflict, InvalidRequest
 from domain.event import Event, LimitsRaised, RunSubmitted, ToolReturned, TurnAnswered, WorkspaceOpened
 from domain.fork import Cut, Trail
-from domain.limits import Limits
+from domain.limits import Limits, Spent
 from domain.model import AssistantMessage, Text, ToolCall, Usage
 from domain.record import RecordedEvent
 from domain.run import RunSpec
@@ -155,3 +156,13 @@ def test_a_run_that_has_no_workspace_or_no_turn_cannot_be_forked_yet() -> None:
     for events in (WORK[:2], WORK[:3]):
         with pytest.raises(Conflict, match="no turn"):
             trail(*events).cut()
+
+
+def test_what_a_child_used_counts_from_the_call_on_that_asked_for_it() -> None:
+    key, event = returned("turn/1/call/0", "s1")
+    assert isinstance(event, ToolReturned)
+    end = ChildEnd(run_id="c", snapshot_id="s1", spent=Spent(turns=3, tokens=30, cost_usd=1.5))
+    calls = (key, event.model_copy(update={"child": end})), returned("turn/1/call/1", "s2")
+    found = trail(SUBMITTED, opened(1, "s0"), answered(1, "delegate", "bash"), *calls, answered(2))
+    assert found.cut("turn/1/call/0").spent == Spent(turns=4, tokens=45, cost_usd=2.0)
+    assert found.cut("turn/2").spent == Spent(turns=5, tokens=60, cost_usd=2.5)

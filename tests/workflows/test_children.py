@@ -30,7 +30,12 @@ def said(user: str, *turns: str) -> str:
 
 
 def script(*turns: str) -> str:
-    parent = said("Do it all", *turns, bash("cat adder.py notes/*"), finish("Done."))
+    parent = said(
+        "Do it all",
+        *turns,
+        bash("cat adder.py notes/*; readlink link; stat -c %a new; ls -d new/empty AGENTS.md"),
+        finish("Done."),
+    )
     return f"about: A parent and its children.\nconversations:\n{parent}{CHILDREN}"
 
 
@@ -92,6 +97,10 @@ async def test_a_run_uses_what_two_children_did_one_after_the_other(stack: Stack
     assert "mend is done." in mended["result"]["text"]
     assert done["result"]["work"]["files"] == 4
     assert first["branch"] is None
+    # What a child changed is told of it alone.
+    diff = (await stack.http.get(f"/v1/runs/{second['id']}/diff", headers={"Accept": "application/json"})).json()
+    assert sorted(one["path"] for one in diff["files"]) == ["adder.py", "notes/told.txt"]
+    assert "a + b" not in "".join(line for one in diff["files"] for line in one["diff"].split("\n") if line[:1] == "+")
     assert stack.remote.pushes == 1
     assert stack.scripted.counts().answered == 5 + 3 + 3
     # All of it is on one account.
@@ -101,7 +110,7 @@ async def test_a_run_uses_what_two_children_did_one_after_the_other(stack: Stack
 
 
 async def test_children_work_side_by_side_and_their_changes_are_put_together(stack: Stack) -> None:
-    run_id = await start(stack, "beside", delegate("part mend", "part slow", "part tell", "part clash"))
+    run_id = await start(stack, "beside", delegate("part tell", "part mend", "part slow", "part clash"))
     await child_at(stack, run_id, "ended")
     await stack.until(run_id, "completed", seconds=SECONDS)
     found = await results(stack, run_id)
@@ -112,6 +121,8 @@ async def test_children_work_side_by_side_and_their_changes_are_put_together(sta
     assert "in the same places" in texts[3]["text"]
     text = found["turn/2/call/0"]["result"]["text"]
     assert [part in text for part in ("a + b", "# told", "told", "slow")] == [True] * 4
+    # Links, modes, empty directories and what was removed, too.
+    assert [part in text for part in ("\nadder.py\n700\n", "\nnew/empty\n", "cannot access 'AGENTS.md'")] == [True] * 3
     assert found["turn/1/call/3"]["snapshot"] == found["turn/1/call/2"]["snapshot"]
     missing = await stack.http.get(f"/v1/runs/{run_id}/files", params={"path": "clash.txt"})
     assert missing.status_code == 404

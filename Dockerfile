@@ -1,5 +1,5 @@
 # One image for the API and the worker; which of them a container is, its command says:
-#   uvicorn api.app:app --host 0.0.0.0 --port 8080      or      python worker.py
+#   uvicorn api.app:app --host 0.0.0.0 --port 8080      or      python worker.py --kept
 # Builds with BuildKit and without it, on any Debian-like image with Python 3.11 or newer.
 ARG BASE_IMAGE=python:3.12-slim-trixie
 

@@ -5,7 +5,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +14,6 @@ from typing import NoReturn
 import uvloop
 from temporalio.client import Client
 from temporalio.worker import Worker
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.approval import ApprovalActivities
 from activities.boundary import Boundary
@@ -35,11 +34,12 @@ from adapters.blobs import ObjectBlobs
 from adapters.builds import build_id
 from adapters.clock import SystemClock
 from adapters.deployments.release import Release
+from adapters.embedded.kept import REFUSED, Kept
 from adapters.forges import make_forges
 from adapters.instances import Instance, host_id, tokens
 from adapters.journal.postgres import PostgresJournal
 from adapters.logs import keep_in
-from adapters.models import ProviderModels
+from adapters.models import ProviderModels, load_libraries
 from adapters.network.proxy import EgressProxy
 from adapters.network.web import EgressWeb
 from adapters.outputs import HostOutputs
@@ -49,12 +49,13 @@ from adapters.repositories.mirror import make_agent_directory
 from adapters.sandboxes import make_sandbox
 from adapters.settings import Settings, host_name, load_settings
 from adapters.site import load_site
-from adapters.temporal import connect, ensure_search_attributes, fail_dead_task, patient
+from adapters.succession import fail_tasks, failing_what_they_had_not_begun
+from adapters.temporal import activities_of, connect, ensure_search_attributes, patient, workflow_runner
 from adapters.workspaces import make_workspaces
 from adapters.workspaces.materialised import ScanWorkspaces
 from adapters.workspaces.overlay import OverlayWorkspaces
 from adapters.workspaces.snapshots import PackSnapshots
-from domain.errors import InvalidRequest, PerdureError
+from domain.errors import InvalidRequest, PerdureError, WorldError
 from domain.ports import Forges, Sandbox
 from workflows.agent import AgentWorkflow
 from workflows.notify import NotifyWorkflow
@@ -69,7 +70,7 @@ STICKY = timedelta(seconds=1)
 """So long a decision waits for the worker that decided last, which may be dead."""
 DRAIN = timedelta(seconds=5)
 """What ends within it is finished by a worker that was told to stop; the rest is handed over."""
-PASSED_THROUGH = ("domain", "activities", "workflows", "pydantic", "annotated_types", "typing_extensions")
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 logger = logging.getLogger("perdure.worker")
 
 
@@ -143,8 +144,10 @@ def outward(host: Host, forges: Forges, settings: Settings) -> tuple[object, ...
 def workers(client: Client, settings: Settings, parts: Parts, release: Release) -> tuple[Worker, Worker]:
     """One for what any host can do, one for what only this host can."""
     boundary = Boundary(parts.instance)
+    identity = f"{parts.host_id}/{parts.instance.path.name}"
     shared = Worker(
         client,
+        identity=identity,
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
         activities=activities_of(parts.shared),
@@ -153,12 +156,15 @@ def workers(client: Client, settings: Settings, parts: Parts, release: Release) 
         workflow_runner=workflow_runner(),
         max_concurrent_activities=200,
         max_cached_workflows=2000,
+        # The rest waits in Temporal, where time does not run yet: after a start all come at once, each to be replayed.
+        max_concurrent_workflow_tasks=20,
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         sticky_queue_schedule_to_start_timeout=STICKY,
         graceful_shutdown_timeout=DRAIN,
     )
     hosted = Worker(
         client,
+        identity=identity,
         task_queue=host_queue(parts.host_id),
         activities=activities_of(parts.hosted),
         interceptors=[boundary],
@@ -174,30 +180,18 @@ def workers(client: Client, settings: Settings, parts: Parts, release: Release) 
     return patient(shared), hosted
 
 
-def workflow_runner() -> SandboxedWorkflowRunner:
-    """How workflows run; replays of recorded histories run them the same way."""
-    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
-    return SandboxedWorkflowRunner(restrictions=restrictions)
-
-
-def activities_of(objects: tuple[object, ...]) -> list[Callable[..., Awaitable[object]]]:
-    """The methods that are activities."""
-    names = ((one, name) for one in objects for name in dir(type(one)) if not name.startswith("_"))
-    methods = [getattr(one, name) for one, name in names]
-    return [method for method in methods if hasattr(method, "__temporal_activity_definition")]
-
-
-async def clear_the_dead(client: Client, parts: Parts) -> None:
-    """What earlier workers on this host were doing when they died is failed now, so that Temporal retries at once."""
+async def clear_the_dead(client: Client, parts: Parts) -> list[str]:
+    """What earlier workers on this host were doing is failed now, so that Temporal retries at once; who they were."""
+    dead: list[str] = []
     if parts.instance.alone():
         await parts.sandbox.kill("")
         await parts.workspaces.sweep()
         parts.outputs.sweep()
         parts.egress.sweep()
     for path in parts.instance.dead():
-        for token in tokens(path):
-            known = await fail_dead_task(client, token)
-            logger.info("a dead worker's task was %s", "failed" if known else "over already")
+        dead.append(f"{parts.host_id}/{path.name}")
+        await fail_tasks(client, tokens(path))
+    return dead
 
 
 async def run(settings: Settings) -> None:
@@ -214,10 +208,11 @@ async def run(settings: Settings) -> None:
 async def serve(client: Client, settings: Settings, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
     """Serves the shared queue and this host's own until `stop` is set."""
     async with join(settings) as parts:
-        await clear_the_dead(client, parts)
+        dead = await clear_the_dead(client, parts)
         release = await Release.of(client, settings, await asyncio.to_thread(build_id, os.environ))
         shared, hosted = workers(client, settings, parts, release)
-        async with hosted, shared, release.taking_over():
+        finding = failing_what_they_had_not_begun(client, settings.task_queue, dead)
+        async with finding, hosted, shared, release.taking_over():
             logger.info("ready: serves %s and %s", settings.task_queue, host_queue(parts.host_id))
             if ready is not None:
                 ready.set()
@@ -228,7 +223,7 @@ async def serve(client: Client, settings: Settings, stop: asyncio.Event, ready: 
 
 
 def main() -> NoReturn:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
     code = 0
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
@@ -237,12 +232,19 @@ def main() -> NoReturn:
             runner.run(run(settings))
     except PerdureError as error:
         logger.error("%s %s", error.message, error.next_step)
-        code = 2
+        code = 1 if isinstance(error, WorldError) else REFUSED
     # The SDK's threads may crash the interpreter while it shuts down; everything is flushed and closed by now.
     logging.shutdown()
     sys.stdout.flush()
     os._exit(code)
 
 
+def kept() -> NoReturn:
+    """`--kept`: another process serves, and whenever that dies, the next one at once. This one only loads."""
+    logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
+    load_libraries(os.environ)
+    Kept(main).run()
+
+
 if __name__ == "__main__":
-    main()
+    kept() if "--kept" in sys.argv[1:] else main()

@@ -76,7 +76,7 @@ class _ActivityBoundary(ActivityInboundInterceptor):
         if at.is_local:
             yield
             return
-        self._live.hold(at.task_token)
+        self._live.hold(at.task_token, at.attempt)
         beating = asyncio.create_task(_heartbeat()) if at.heartbeat_timeout else None
         try:
             yield

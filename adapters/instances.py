@@ -35,11 +35,11 @@ class Instance:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), ALIVE_SECONDS)
 
-    def hold(self, token: bytes) -> None:
+    def hold(self, token: bytes, attempt: int) -> None:
         """Written before the activity begins. Not synced: after a power cut there is no process left to fail."""
         # Only speed depends on it: a full disk stops no activity here.
         with contextlib.suppress(OSError):
-            (self.path / "tokens" / _name(token)).write_bytes(token)
+            (self.path / "tokens" / _name(token)).write_bytes(attempt.to_bytes(4) + token)
 
     def release(self, token: bytes) -> None:
         with contextlib.suppress(OSError):
@@ -72,8 +72,10 @@ class Instance:
         os.close(self._lock)
 
 
-def tokens(path: Path) -> list[bytes]:
-    return [file.read_bytes() for file in sorted((path / "tokens").glob("*"))]
+def tokens(path: Path) -> list[tuple[bytes, int]]:
+    """Each with its attempt. What the worker was just writing when it died, or made for, has none yet."""
+    found = [file.read_bytes() for file in sorted((path / "tokens").glob("*"))]
+    return [(one[4:], int.from_bytes(one[:4])) for one in found if len(one) > 4]
 
 
 def host_id(worker_home: Path, name: str) -> str:

@@ -1,7 +1,7 @@
 """Temporal: how to connect, and what a cluster must know before runs start."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.failure.v1 import Failure
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
-from temporalio.client import AsyncActivityHandle, Client
+from temporalio.client import Client
 from temporalio.contrib.pydantic import PydanticJSONPlainPayloadConverter
 from temporalio.converter import (
     ActivitySerializationContext,
@@ -25,7 +25,6 @@ from temporalio.converter import (
     WithSerializationContext,
 )
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
-from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from adapters.settings import Settings
@@ -34,8 +33,10 @@ from domain.secrets import Mask
 
 if TYPE_CHECKING:
     from temporalio.worker import Worker
+    from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 HUNG_SECONDS = 60
+PASSED_THROUGH = ("domain", "activities", "workflows", "pydantic", "annotated_types", "typing_extensions")
 SEARCH_ATTRIBUTES = ("RunStatus", "WaitingFor", "Agent", "Repository", "Owner", "ParentRun")
 
 
@@ -141,16 +142,20 @@ async def ensure_search_attributes(client: Client) -> None:
             raise
 
 
-async def fail_dead_task(client: Client, token: bytes) -> bool:
-    """Tells Temporal that the worker which held `token` is dead, so that it retries at once. False: not found."""
-    handle: AsyncActivityHandle = client.get_async_activity_handle(task_token=token)
-    try:
-        await handle.fail(ApplicationError("The worker died and has been restarted.", type="WorkerDied"))
-    except RPCError as error:
-        if error.status in (RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT):
-            return False
-        raise
-    return True
+def workflow_runner() -> "SandboxedWorkflowRunner":
+    """How workflows run; replays of recorded histories run them the same way."""
+    # The API has no use for it.
+    from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+    restrictions = SandboxRestrictions.default.with_passthrough_modules(*PASSED_THROUGH)
+    return SandboxedWorkflowRunner(restrictions=restrictions)
+
+
+def activities_of(objects: tuple[object, ...]) -> list[Callable[..., Awaitable[object]]]:
+    """The methods that are activities."""
+    names = ((one, name) for one in objects for name in dir(type(one)) if not name.startswith("_"))
+    methods = [getattr(one, name) for one, name in names]
+    return [method for method in methods if hasattr(method, "__temporal_activity_definition")]
 
 
 def patient(worker: "Worker") -> "Worker":

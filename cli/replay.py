@@ -77,7 +77,8 @@ async def replayed(client: "Client", task_queue: str, sample: int, open_only: bo
     """Nothing of a history is written anywhere."""
     from temporalio.worker import Replayer
 
-    from worker import WORKFLOWS, workflow_runner
+    from adapters.temporal import workflow_runner
+    from worker import WORKFLOWS
 
     replayer = Replayer(
         workflows=WORKFLOWS,

@@ -143,7 +143,7 @@ class Stack:
         async def ready(child: Child) -> bool:
             return WORKER_READY in child.said()
 
-        return self._program("Worker", ["-m", "worker"], ready)
+        return self._program("Worker", ["-m", "worker", "--kept"], ready)
 
     def _api(self) -> Part:
         async def ready(_child: Child) -> bool:

@@ -10,7 +10,7 @@ FAST_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=100), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=5)
 )
 PATIENT_RETRY = RetryPolicy(
-    initial_interval=timedelta(seconds=1), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=1)
+    initial_interval=timedelta(milliseconds=250), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=1)
 )
 TELL_RETRY = RetryPolicy(
     initial_interval=timedelta(seconds=1),
@@ -106,8 +106,8 @@ def reopening_pause(losses: int) -> timedelta:
     return timedelta(seconds=0 if losses == 1 else min(2 ** min(losses - 2, 6), 60))
 
 
-TASK_TIMEOUT = timedelta(seconds=5)
-"""For a decision: whoever holds one and dies delays its run no longer than a dead heartbeat would."""
+TASK_TIMEOUT = timedelta(seconds=2)
+"""For a decision, which whoever holds it may die with. After three that took longer Temporal gives it more and more."""
 
 
 def host_queue(host_id: str) -> str:

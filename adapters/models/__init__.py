@@ -1,6 +1,7 @@
 """The providers of language models, by name."""
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -20,6 +21,7 @@ class Provider(Value):
     """A name before the colon, what it is made by, and the variables that it is set with."""
 
     make: Callable[[Endpoint, Patience | None], Model]
+    library: str
     key_variable: str
     url_variable: str
     default_url: str = ""
@@ -31,18 +33,21 @@ class Provider(Value):
 PROVIDERS: Mapping[str, Provider] = {
     "openai": Provider(
         make=OpenAIModel,
+        library="openai",
         key_variable="OPENAI_API_KEY",
         url_variable="OPENAI_BASE_URL",
         default_url="https://api.openai.com/v1",
     ),
     "anthropic": Provider(
         make=AnthropicModel,
+        library="anthropic",
         key_variable="ANTHROPIC_API_KEY",
         url_variable="ANTHROPIC_BASE_URL",
         default_url="https://api.anthropic.com",
     ),
     "scripted": Provider(
         make=OpenAIModel,
+        library="openai",
         key_variable="SCRIPTED_BASE_URL",
         url_variable="SCRIPTED_BASE_URL",
         url_suffix="/v1",
@@ -50,11 +55,19 @@ PROVIDERS: Mapping[str, Provider] = {
     ),
     "scripted:anthropic/": Provider(
         make=AnthropicModel,
+        library="anthropic",
         key_variable="SCRIPTED_BASE_URL",
         url_variable="SCRIPTED_BASE_URL",
         fixed_key="scripted",
     ),
 }
+
+
+def load_libraries(environment: Mapping[str, str]) -> None:
+    """Those of the providers that are set up; they are loaded at first use otherwise, for half a second each."""
+    for known in PROVIDERS.values():
+        if environment.get(known.key_variable) or environment.get(known.url_variable):
+            import_module(known.library)
 
 
 class ProviderModels:

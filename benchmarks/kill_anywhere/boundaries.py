@@ -140,13 +140,13 @@ class BoundedTasks:
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._instance, name)
         if name == "hold":
-            return lambda token: self._hold(found, token)
+            return lambda token, attempt: self._hold(found, token, attempt)
         if name == "release":
             return lambda token: self._release(found, token)
         return found
 
-    def _hold(self, method: Callable[[bytes], None], token: bytes) -> None:
-        method(token)
+    def _hold(self, method: Callable[[bytes, int], None], token: bytes, attempt: int) -> None:
+        method(token, attempt)
         self._boundaries.reach(f"activity {activity.info().activity_type} begun, after")
 
     def _release(self, method: Callable[[bytes], None], token: bytes) -> None:

@@ -59,4 +59,4 @@ def wrap_what_it_holds(holder: object, boundaries: Boundaries, wrapped: dict[int
 if __name__ == "__main__":
     # In this process alone: the rest is the product's own program, to the letter.
     worker.join = join
-    worker.main()
+    worker.kept()

@@ -1,24 +1,38 @@
 """What was lost, doubled and done again, and how soon runs moved on."""
 
-import statistics
 import time
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks.kill_anywhere.kills import Injected
+from benchmarks.kill_anywhere.kills import BOUNDARY, LOST_HOST, RESTARTED
+from benchmarks.kill_anywhere.resumed import Sample, quantile
 from benchmarks.kill_anywhere.trace import Trace
 from benchmarks.kill_anywhere.trial import Outcome
+from domain.value import Value
 
 LONG_WAIT_SECONDS = 20.0
 Figures = dict[str, Any]
+MOST = ("redone, most by run and kill", "longest of these")
+"""Of several sittings the highest counts; what else is a number adds up, and lists are joined."""
+UNITED = ("boundaries", "killed at")
+
+
+class KillRecord(Value):
+    kind: str
+    where: str
+    at: float
+    since: float
+    redone: int
+    samples: tuple[Sample, ...]
 
 
 def figures(outcome: Outcome) -> Figures:
     traces, ideal = outcome.traces, outcome.ideal
     done = [one for one in traces if one.finished]
     per_kill = Counter(key for trace in traces for key in _redone_by_kill(outcome, trace))
-    return {
+    found: Figures = {
         "system": outcome.name,
         "seconds": round(outcome.seconds, 1),
         "injections": len(outcome.injected),
@@ -38,17 +52,94 @@ def figures(outcome: Outcome) -> Figures:
         "silent over 20 s, shown as running": sum(one.unexplained > LONG_WAIT_SECONDS for one in traces),
         "longest of these": round(max((one.unexplained for one in traces), default=0.0), 1),
         "states that wait for nothing": sum(bool(one.unreasoned) for one in traces),
-        "named boundaries": len(outcome.boundaries),
-        "of these killed at": len({one.where for one in outcome.injected} & set(outcome.boundaries)),
-        "by kind": {kind: _of_kind(outcome, kind) for kind in sorted({one.kind for one in outcome.injected})},
-        "by boundary": {name: _of_boundary(outcome, name) for name in outcome.boundaries},
+        "boundaries": outcome.boundaries,
+        "killed at": sorted({one.where for one in outcome.injected} & set(outcome.boundaries)),
         "not reached": outcome.missed,
         "wrong": [_told(outcome, one) for one in traces if _is_wrong(one, ideal[one.work.name])],
-        "redone by kill": [(*key, times) for key, times in per_kill.items()],
-        "undisturbed": {name: (one.status, len(one.asked), one.writes) for name, one in ideal.items()},
+        "redone by kill": [[*key, times] for key, times in per_kill.items()],
+        "undisturbed": [[name, one.status, len(one.asked), one.writes] for name, one in ideal.items()],
         "left": outcome.orphans,
-        "kills": [(one.kind, one.where, round(one.at, 2), round(one.since, 2)) for one in outcome.injected],
+        "kills": [one.model_dump() for one in _kills(outcome)],
     }
+    return tabled(found)
+
+
+def united(parts: Sequence[Figures]) -> Figures:
+    """Of several sittings of one system."""
+    found: Figures = {"system": parts[0]["system"]}
+    for name, value in parts[0].items():
+        values = [one[name] for one in parts]
+        if name in MOST:
+            found[name] = max(values)
+        elif name in UNITED:
+            found[name] = sorted({item for value in values for item in value})
+        elif isinstance(value, int | float):
+            found[name] = round(sum(values), 1)
+        elif isinstance(value, list):
+            found[name] = [item for value in values for item in value]
+    return tabled(found)
+
+
+def tabled(found: Figures) -> Figures:
+    """With what follows from the kills, over all that there were."""
+    kills = [KillRecord.model_validate(one) for one in found["kills"]]
+    groups: dict[str, Callable[[KillRecord], bool]] = {
+        "a worker restarts on its host": lambda one: one.kind in RESTARTED and not one.where.startswith("API"),
+        "a host is lost": lambda one: one.kind in LOST_HOST,
+    }
+    kinds = sorted({one.kind for one in kills})
+    return {
+        **found,
+        "named boundaries": len(found["boundaries"]),
+        "of these killed at": len(found["killed at"]),
+        "in all": {name: _of([one for one in kills if holds(one)]) for name, holds in groups.items()},
+        "by kind": {kind: _of([one for one in kills if one.kind == kind]) for kind in kinds},
+        "by boundary": {
+            name: _of([one for one in kills if (one.kind, one.where) == (BOUNDARY, name)])
+            for name in found["boundaries"]
+        },
+    }
+
+
+def _kills(outcome: Outcome) -> list[KillRecord]:
+    redone = Counter(number for trace in outcome.traces for _, number in _redone_by_kill(outcome, trace))
+    nexts = [*(one.at for one in outcome.injected[1:]), float("inf")]
+    return [
+        KillRecord(
+            kind=one.kind,
+            where=one.where,
+            at=round(one.at, 2),
+            since=round(one.since, 2),
+            redone=redone[number],
+            samples=tuple(_samples(outcome, one.since, next_at)),
+        )
+        for number, (one, next_at) in enumerate(zip(outcome.injected, nexts, strict=True), 1)
+    ]
+
+
+def _samples(outcome: Outcome, since: float, next_at: float) -> list[Sample]:
+    """Seconds from the kill to the next event, of the runs that were under way."""
+    after = [seconds for trace in outcome.traces if (seconds := trace.resumed_after(since)) is not None]
+    watched = max(next_at - since, 0.0)
+    return [Sample(seconds=round(min(one, watched), 3), moved=one <= watched) for one in after]
+
+
+def _of(kills: Sequence[KillRecord]) -> Figures:
+    samples = [sample for one in kills for sample in one.samples]
+    moved = [one.seconds for one in samples if one.moved]
+    return {
+        "injections": len(kills),
+        "runs hit": len(samples),
+        "killed again first": len(samples) - len(moved),
+        "redone": sum(one.redone for one in kills),
+        "p50": _rounded(quantile(samples, 0.5)),
+        "p95": _rounded(quantile(samples, 0.95)),
+        "max": _rounded(max(moved, default=None)),
+    }
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 2)
 
 
 def _differs(trace: Trace, ideal: Trace) -> bool:
@@ -73,28 +164,6 @@ def _told(outcome: Outcome, trace: Trace) -> Figures:
 
 
 def _redone_by_kill(outcome: Outcome, trace: Trace) -> list[tuple[str, int]]:
+    """By the number of the kill, from 1 on; 0 is before the first."""
     begins = [one.at for one in outcome.injected]
     return [(trace.name, bisect_right(begins, at)) for at in trace.redone]
-
-
-def _of_kind(outcome: Outcome, kind: str) -> Figures:
-    return _of_kills(outcome, [pair for pair in enumerate(outcome.injected) if pair[1].kind == kind])
-
-
-def _of_boundary(outcome: Outcome, name: str) -> Figures:
-    return _of_kills(outcome, [pair for pair in enumerate(outcome.injected) if pair[1].where == name])
-
-
-def _of_kills(outcome: Outcome, kills: list[tuple[int, Injected]]) -> Figures:
-    """Seconds from the kill to the next event, over all runs that were under way; calls redone until the next kill."""
-    after = [trace.resumed_after(one.since) for _, one in kills for trace in outcome.traces]
-    resumed = sorted(one for one in after if one is not None)
-    redone = [number for trace in outcome.traces for _, number in _redone_by_kill(outcome, trace)]
-    return {
-        "injections": len(kills),
-        "runs hit": len(resumed),
-        "redone": sum(number - 1 == kill for number in redone for kill, _ in kills),
-        "p50": round(statistics.median(resumed), 2) if resumed else None,
-        "p95": round(resumed[min(int(len(resumed) * 0.95), len(resumed) - 1)], 2) if resumed else None,
-        "max": round(resumed[-1], 2) if resumed else None,
-    }

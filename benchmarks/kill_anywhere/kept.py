@@ -31,10 +31,14 @@ class Part(Protocol):
 
 
 class Program:
-    """A Python program of ours; it is ready once it has said `ready`."""
+    """A Python program of ours; it is ready once it has said `ready`. With `again` another serves for it: that is said
+    whenever that one has died, and the next is about to start."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path, ready: str) -> None:
+    def __init__(
+        self, arguments: Sequence[str], environment: Mapping[str, str], log: Path, ready: str, again: str = ""
+    ) -> None:
         self._arguments, self._environment, self._log, self._ready = tuple(arguments), environment, log, ready
+        self._again = again
         self._child: Child | None = None
         self._was_ready = False
 
@@ -43,9 +47,20 @@ class Program:
         return self._child.pid if self._child is not None and self._child.exit_code is None else None
 
     @property
+    def serving_pid(self) -> int | None:
+        """The process that serves, which is another than the one that was started where that one keeps it."""
+        if not self._again or self.pid is None:
+            return self.pid
+        with suppress(OSError, IndexError, ValueError):
+            return int(Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()[0])
+        return None
+
+    @property
     def is_ready(self) -> bool:
-        if self._child is not None and not self._was_ready:
-            self._was_ready = self._ready in self._child.said(100_000)
+        if self._child is not None and (self._again or not self._was_ready):
+            said = self._child.said(100_000)
+            ready, again = said.rfind(self._ready), said.rfind(self._again) if self._again else -1
+            self._was_ready = ready > again or (self._was_ready and ready == again)
         return self.pid is not None and self._was_ready
 
     async def start(self) -> None:
@@ -75,8 +90,9 @@ class Kept:
         self._up = True
         self._keeper = asyncio.create_task(self._keep())
 
-    def send(self, number: signal.Signals) -> None:
-        if self._up and (pid := self._part.pid) is not None:
+    def send(self, number: signal.Signals, to_serving: bool = False) -> None:
+        serves = to_serving and isinstance(self._part, Program)
+        if self._up and (pid := self._part.serving_pid if serves else self._part.pid) is not None:
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
 

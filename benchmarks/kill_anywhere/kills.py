@@ -30,6 +30,8 @@ MANY = 8
 BOUNDARY = "at a named boundary"
 SWEEP = "at every named boundary, wherever a run comes next"
 SWEEPS_SECONDS = 1200.0
+COLD = "worker and its parent killed"
+"""Nothing is left that has loaded anything. Only where it is asked for: it is so, too, where all are killed."""
 SHARE = {BOUNDARY: 11}
 """How often a kind comes for each of another: half of all kills are at the boundaries in turn."""
 KINDS = (
@@ -46,6 +48,8 @@ KINDS = (
     "all killed, disk lost",
     "forge's answer lost",
 )
+RESTARTED = (BOUNDARY, "worker killed", "worker told to stop", COLD)
+LOST_HOST = ("worker hung, other host", "worker killed, disk lost", "all killed, disk lost")
 
 
 @dataclass(frozen=True)
@@ -100,14 +104,19 @@ class Stage(Protocol):
         ...
 
 
-def plan(injections: int, seed: int, kinds: tuple[str, ...] = KINDS) -> list[Injection]:
-    """All kinds as often as their share, in an order and with pauses that the seed gives."""
+def plan(injections: int, seed: int, kinds: tuple[str, ...] = KINDS, pace: float = 1.0) -> list[Injection]:
+    """All kinds as often as their share, in an order and with pauses that the seed gives; at another pace they are as
+    many times as long."""
     dice = random.Random(seed)
     bag = [kind for kind in kinds for _ in range(SHARE.get(kind, 1))] if len(kinds) > 1 else list(kinds)
     drawn: list[str] = []
     while len(drawn) < injections:
         drawn += dice.sample(bag, len(bag))
-    return [Injection(kind, round(dice.uniform(0.2, 4.0), 3), dice.choice((1, 1, 2, 5))) for kind in drawn[:injections]]
+    pauses = (0.2, 4.0)
+    return [
+        Injection(kind, round(dice.uniform(*pauses) * pace, 3), dice.choice((1, 1, 2, 5)))
+        for kind in drawn[:injections]
+    ]
 
 
 class Injector:
@@ -124,6 +133,8 @@ class Injector:
         """Boundaries that nobody passed when it was their turn."""
         self._ways: dict[str, Callable[[], Awaitable[float]]] = {
             "worker told to stop": lambda: self._signal(signal.SIGTERM, "worker"),
+            "worker killed": lambda: self._signal(signal.SIGKILL, "worker", serving=True),
+            COLD: lambda: self._signal(signal.SIGKILL, "worker"),
             "worker hung": self._hang,
             "worker hung, other host": self._replace,
             "worker killed, disk lost": lambda: self._lose("worker"),
@@ -191,9 +202,9 @@ class Injector:
             await self._stage.decide(0.0)
             await asyncio.sleep(0.5)
 
-    async def _signal(self, number: signal.Signals, *names: str) -> float:
+    async def _signal(self, number: signal.Signals, *names: str, serving: bool = False) -> float:
         for name in names:
-            self._stage.parts[name].send(number)
+            self._stage.parts[name].send(number, serving)
         since = time.time()
         # Until it is seen that they have ended.
         await asyncio.sleep(0.1)
@@ -201,21 +212,21 @@ class Injector:
 
     async def _hang(self) -> float:
         worker = self._stage.parts["worker"]
-        worker.send(signal.SIGSTOP)
+        worker.send(signal.SIGSTOP, to_serving=True)
         await self._stage.decide(0.0)
         await asyncio.sleep(HANGS_SECONDS)
-        worker.send(signal.SIGCONT)
+        worker.send(signal.SIGCONT, to_serving=True)
         return time.time()
 
     async def _replace(self) -> float:
         """The zombie: it comes back when its runs have gone on elsewhere."""
         hung = self._stage.parts["worker"]
-        hung.send(signal.SIGSTOP)
+        hung.send(signal.SIGSTOP, to_serving=True)
         since = time.time()
         self._stage.parts["worker"] = other = self._stage.other_worker()
         await other.start()
         await asyncio.sleep(AWAY_SECONDS)
-        hung.send(signal.SIGCONT)
+        hung.send(signal.SIGCONT, to_serving=True)
         await asyncio.sleep(BACK_SECONDS)
         await hung.leave(signal.SIGKILL)
         return since

@@ -22,18 +22,16 @@ from benchmarks.kill_anywhere.world import World
 
 TOKEN = "a-token-for-the-benchmark"
 WORKER_READY, API_READY = "ready: serves", "Application startup complete"
+WORKER_AGAIN = "and is started again"
 ENDED = ("completed", "failed", "cancelled")
 LOOKS_EVERY_SECONDS = 0.5
 Json = dict[str, Any]
 
 
 class Perdure:
-    """`reborn` are its workers for a sweep; else they are programs that start anew."""
-
     name = "Perdure"
 
-    def __init__(self, home: Path, world: World, reborn: bool = False) -> None:
-        self._program = "reborn_worker" if reborn else "bounded_worker"
+    def __init__(self, home: Path, world: World) -> None:
         self.home, self._world = home / "perdure", world
         self.worker_home = self.home / "worker-0"
         self.parts: dict[str, Kept] = {}
@@ -96,8 +94,8 @@ class Perdure:
 
     def _worker(self) -> Kept:
         environment = {**self._environment, "PERDURE_WORKER_HOME": str(self.worker_home)}
-        program = ["-m", f"benchmarks.kill_anywhere.{self._program}"]
-        return Kept(Program(program, environment, self.home / "worker.log", WORKER_READY))
+        program = ["-m", "benchmarks.kill_anywhere.bounded_worker"]
+        return Kept(Program(program, environment, self.home / "worker.log", WORKER_READY, WORKER_AGAIN))
 
     def other_worker(self) -> Kept:
         self._workers += 1

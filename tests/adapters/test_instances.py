@@ -9,13 +9,13 @@ from adapters.instances import Instance, tokens
 
 def test_what_a_dead_worker_held_is_found_once(tmp_path: Path) -> None:
     dead, after = Instance(tmp_path), Instance(tmp_path)
-    dead.hold(b"token")
+    dead.hold(b"token", 3)
     assert list(after.dead()) == []
     assert not after.alone()
     path = dead.path
     (path / "lock").rename(path / "lock.old")
     (path / "lock").touch()
-    assert [tokens(found) for found in after.dead()] == [[b"token"]]
+    assert [tokens(found) for found in after.dead()] == [[(b"token", 3)]]
     assert list(after.dead()) == []
     assert after.alone()
     dead.close()
@@ -35,7 +35,7 @@ def test_a_worker_that_starts_just_now_is_not_taken_for_a_dead_one(tmp_path: Pat
 def test_a_token_that_cannot_be_written_stops_nobody(tmp_path: Path) -> None:
     instance = Instance(tmp_path)
     shutil.rmtree(instance.path)
-    instance.hold(b"token")
+    instance.hold(b"token", 1)
     instance.release(b"token")
     instance.close()
 

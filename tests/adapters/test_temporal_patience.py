@@ -11,6 +11,7 @@ from adapters.temporal import patient
 
 SECONDS = 3.0
 """More than the SDK grants."""
+SHORT = timedelta(seconds=1)
 
 
 @workflow.defn
@@ -41,3 +42,13 @@ async def test_a_decision_on_a_machine_short_of_cpu_is_not_taken_for_one_that_ha
         if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED
     ]
     assert not failed
+
+
+async def test_a_decision_that_takes_longer_than_its_timeout_is_given_more_time_each_time(
+    temporal_client: Client,
+) -> None:
+    queue = f"slow-{uuid7()}"
+    worker = Worker(temporal_client, task_queue=queue, workflows=[Starved], workflow_runner=UnsandboxedWorkflowRunner())
+    async with patient(worker):
+        handle = await temporal_client.start_workflow(Starved.run, id=queue, task_queue=queue, task_timeout=SHORT)
+        assert await handle.result() == "done"

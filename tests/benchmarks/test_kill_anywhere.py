@@ -66,7 +66,7 @@ async def test_a_worker_may_die_before_and_after_all_that_leaves_a_trace(open_di
     home.mkdir(mode=0o711)
     async with world(home) as outside:
         load = Load(works=(EVERYTHING,), at_once=1, boundaries=LEAVES_A_TRACE, patience=PATIENCE_SECONDS)
-        system = Perdure(home, outside, reborn=True)
+        system = Perdure(home, outside)
         found = figures(await trial(system, outside, [Injection(SWEEP, 0.1)], load, print))
     assert found["injections"] > 40, found
     assert found["not reached"] == []

@@ -15,7 +15,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 from temporalio.workflow import NondeterminismError
 
-from worker import WORKFLOWS, workflow_runner
+from adapters.temporal import workflow_runner
+from worker import WORKFLOWS
 
 RECORDS = sorted((Path(__file__).parent / "histories").glob("*.json.gz"))
 NAMES = [path.name.removesuffix(".json.gz") for path in RECORDS]

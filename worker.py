@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import NoReturn
@@ -80,6 +80,8 @@ class Parts:
 
     host_id: str
     instance: Instance
+    identity: str
+    signing: AbstractAsyncContextManager[None]
     sandbox: Sandbox
     workspaces: OverlayWorkspaces | ScanWorkspaces
     outputs: HostOutputs
@@ -110,8 +112,7 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
         stack.push_async_callback(models.close)
         instance = Instance(home)
         stack.callback(instance.close)
-        workspaces = make_workspaces(settings, blobs)
-        repositories = make_repositories(settings, blobs, sandbox, forges)
+        workspaces, repositories = make_workspaces(settings, blobs), make_repositories(settings, blobs, sandbox, forges)
         egress, web = EgressProxy(home, settings.agent_uid), EgressWeb()
         outputs = HostOutputs(home / "outputs", blobs, mask)
         dossiers, sky = Dossiers(journal), (journal.weather, site.weather)
@@ -129,8 +130,10 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
             opening,
             publishing,
         )
-        calling = ToolActivities(host, PackSnapshots(blobs), at_once=max(4, 2 * (os.cpu_count() or 2)))
-        yield Parts(here, instance, sandbox, workspaces, outputs, egress, shared, (calling, opening, publishing))
+        who = f"{here}/{instance.path.name}"
+        signing, at_once = journal.workers.signing(who, settings.task_queue), max(4, 2 * (os.cpu_count() or 2))
+        own = (ToolActivities(host, PackSnapshots(blobs), at_once=at_once), opening, publishing)
+        yield Parts(here, instance, who, signing, sandbox, workspaces, outputs, egress, shared, own)
 
 
 def outward(host: Host, forges: Forges, settings: Settings) -> tuple[object, ...]:
@@ -144,10 +147,9 @@ def outward(host: Host, forges: Forges, settings: Settings) -> tuple[object, ...
 def workers(client: Client, settings: Settings, parts: Parts, release: Release) -> tuple[Worker, Worker]:
     """One for what any host can do, one for what only this host can."""
     boundary = Boundary(parts.instance)
-    identity = f"{parts.host_id}/{parts.instance.path.name}"
     shared = Worker(
         client,
-        identity=identity,
+        identity=parts.identity,
         task_queue=settings.task_queue,
         workflows=WORKFLOWS,
         activities=activities_of(parts.shared),
@@ -164,7 +166,7 @@ def workers(client: Client, settings: Settings, parts: Parts, release: Release) 
     )
     hosted = Worker(
         client,
-        identity=identity,
+        identity=parts.identity,
         task_queue=host_queue(parts.host_id),
         activities=activities_of(parts.hosted),
         interceptors=[boundary],
@@ -197,9 +199,8 @@ async def clear_the_dead(client: Client, parts: Parts) -> list[str]:
 async def run(settings: Settings) -> None:
     """Serves until the process is told to end."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     client = await connect(settings)
     await ensure_search_attributes(client)
     await serve(client, settings, stop)
@@ -212,7 +213,7 @@ async def serve(client: Client, settings: Settings, stop: asyncio.Event, ready: 
         release = await Release.of(client, settings, await asyncio.to_thread(build_id, os.environ))
         shared, hosted = workers(client, settings, parts, release)
         finding = failing_what_they_had_not_begun(client, settings.task_queue, dead)
-        async with finding, hosted, shared, release.taking_over():
+        async with finding, hosted, shared, release.taking_over(), parts.signing:
             logger.info("ready: serves %s and %s", settings.task_queue, host_queue(parts.host_id))
             if ready is not None:
                 ready.set()

@@ -21,12 +21,22 @@ STALE_SECONDS = 30.0
 WAIT_SECONDS = 0.3
 """Nobody who looks at a run waits longer than this for Temporal."""
 ANSWER_SECONDS = 5.0
+SILENT_SECONDS = 10.0
+"""Workers that live say so every three seconds."""
 EVERY_RUN = ""
 """The key of what holds all of them up."""
 QUIET = timedelta(seconds=10)
 """What holds all up is said of runs of which nothing was recorded for so long."""
 NO_TEMPORAL = "Temporal does not answer. Nothing is lost: the run goes on once it is back."
+NOT_HEARD = (
+    f"No worker has been heard of for {SILENT_SECONDS:g} seconds. Nothing is lost: start one (`perdure up`), or look "
+    "at its log."
+)
 NO_WORKER = "No worker is up that could take it. Nothing is lost: start one (`perdure up`), or look at its log."
+
+
+Silence = Callable[[], Awaitable[float | None]]
+"""Seconds since any worker has said that it lives; None where none ever has."""
 
 
 class Hindrances:
@@ -37,7 +47,9 @@ class Hindrances:
         connected: Callable[[], Awaitable[Client]],
         workers: Callable[[], Awaitable[Sequence[str]]],
         task_queue: str,
+        silence: Silence,
     ) -> None:
+        self._silence = silence
         self._connected = connected
         self._workers = workers
         self._query = f"ExecutionStatus = 'Running' AND TaskQueue = '{task_queue}' AND {PROBLEMS.name} IS NOT NULL"
@@ -65,12 +77,30 @@ class Hindrances:
 
     async def _ask(self) -> Mapping[str, str]:
         client = await self._connected()
-        found: dict[str, str] = {} if await self._workers() else {EVERY_RUN: NO_WORKER}
+        found: dict[str, str] = {}
+        if why := await self._unserved():
+            found[EVERY_RUN] = why
         async for one in client.list_workflows(self._query, limit=AT_MOST):
             _, _, rest = one.id.partition("/")
             causes = [text.removeprefix(CAUSE) for text in one.typed_search_attributes.get(PROBLEMS, [])]
             found[rest.split("/")[0]] = reason_of([text for text in causes if "=" not in text])
         return found
+
+    async def _unserved(self) -> str:
+        """Why nobody would take a run, or nothing. Temporal forgets the dead after a minute and a half only; its word
+        counts where workers have never signed, or none that lives is of a version that serves."""
+        try:
+            silent = await self._silence()
+        except WorldError:
+            silent = None
+        if silent is not None and silent > SILENT_SECONDS:
+            return NOT_HEARD
+        return "" if await self._workers() else NO_WORKER
+
+
+async def unsigned() -> float | None:
+    """Where nobody can be asked for signs of life."""
+    return None
 
 
 def hindered(run: RunSummary, known: Mapping[str, str]) -> RunSummary:

@@ -15,6 +15,7 @@ from adapters.settings import Settings, load_settings
 from adapters.site import load_site
 from adapters.temporal import connect, ensure_search_attributes
 from adapters.workspaces.snapshots import PackSnapshots
+from api.hindrances import Silence
 from api.parts import ApiParts, ApiSettings
 from api.runs import TemporalRuns
 from domain.errors import InvalidRequest
@@ -39,7 +40,7 @@ async def joined_parts(environment: Mapping[str, str] | None = None) -> AsyncGen
             blobs=blobs,
             models=models,
             prompts=FilePrompts(),
-            runs=temporal_runs(settings),
+            runs=temporal_runs(settings, lambda: journal.workers.silence(settings.task_queue)),
             tokens=journal,
             settings=api_settings(settings),
             mask=mask,
@@ -50,7 +51,7 @@ async def joined_parts(environment: Mapping[str, str] | None = None) -> AsyncGen
         await journal.close()
 
 
-def temporal_runs(settings: Settings) -> TemporalRuns:
+def temporal_runs(settings: Settings, silence: Silence) -> TemporalRuns:
     """Connects when first asked for, so that runs are taken in while Temporal is down."""
 
     async def connected() -> Client:
@@ -58,7 +59,7 @@ def temporal_runs(settings: Settings) -> TemporalRuns:
         await ensure_search_attributes(client)
         return client
 
-    return TemporalRuns(connected, settings.task_queue, settings.signal_decisions)
+    return TemporalRuns(connected, settings.task_queue, settings.signal_decisions, silence)
 
 
 def api_settings(settings: Settings) -> ApiSettings:

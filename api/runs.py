@@ -22,7 +22,7 @@ from temporalio.common import (
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.hindrances import Hindrances
+from api.hindrances import Hindrances, Silence, unsigned
 from api.parts import Word
 from domain.approval import DecideApproval
 from domain.errors import CallerError, Conflict, InvalidRequest, NotFound, WorldError
@@ -59,13 +59,15 @@ def workflow_id(run_id: str) -> str:
 class TemporalRuns:
     """`connect` is called again until it succeeds once: the API starts, and takes runs in, while Temporal is down."""
 
-    def __init__(self, connect: Connect, task_queue: str, signal_decisions: bool = True) -> None:
+    def __init__(
+        self, connect: Connect, task_queue: str, signal_decisions: bool = True, silence: Silence = unsigned
+    ) -> None:
         self._connect = connect
         self._connected: Client | None = None
         self._connecting = asyncio.Lock()
         self._task_queue = task_queue
         self._signal_decisions = signal_decisions
-        self._hindrances = Hindrances(self._client, self.workers, task_queue)
+        self._hindrances = Hindrances(self._client, self.workers, task_queue, silence)
 
     @classmethod
     def over(cls, client: Client, task_queue: str, signal_decisions: bool = True) -> "TemporalRuns":

@@ -17,6 +17,7 @@ from adapters.journal.setups import SetupTable
 from adapters.journal.statements import statements
 from adapters.journal.tokens import TokenTable
 from adapters.journal.weather import WeatherTable
+from adapters.journal.workers import WorkerTable
 from adapters.journal.workspaces import WorkspaceTable
 from domain.account import Account, Admission, Amount, Raise, TeamMonth, Wanted
 from domain.approval import Approval
@@ -52,6 +53,7 @@ class PostgresJournal:
         self._tokens = TokenTable(self._connections)
         self.weather = WeatherTable(self._connections, self._mask)
         """`domain.ports.SharedWeather`: what runs tell each other of providers."""
+        self.workers = WorkerTable(self._connections)
         self._following = Following(self._connections, self._events, self._listener)
 
     @classmethod

@@ -5,9 +5,20 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from temporalio.client import Client
 
-from api.hindrances import EVERY_RUN, NO_TEMPORAL, NO_WORKER, Hindrances, hindered, reason_of
+from api.hindrances import (
+    EVERY_RUN,
+    NO_TEMPORAL,
+    NO_WORKER,
+    NOT_HEARD,
+    SILENT_SECONDS,
+    Hindrances,
+    hindered,
+    reason_of,
+    unsigned,
+)
 from api.runs import TemporalRuns
 from domain.errors import WorldError
 from domain.run import RunSpec, RunStatus, RunSummary
@@ -30,7 +41,7 @@ async def test_a_temporal_that_does_not_answer_keeps_nobody_waiting() -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    hindrances = Hindrances(never, one, "q")
+    hindrances = Hindrances(never, one, "q", unsigned)
     began = time.monotonic()
     found = [await hindrances.known() for _ in range(2)]
     assert found == [{}, {}]
@@ -41,7 +52,19 @@ async def test_nothing_is_amiss_on_a_queue_without_runs(temporal_client: Client)
     async def connected() -> Client:
         return temporal_client
 
-    assert await Hindrances(connected, one, "a-queue-that-nobody-knows").known() == {}
+    assert await Hindrances(connected, one, "a-queue-that-nobody-knows", unsigned).known() == {}
+
+
+@pytest.mark.parametrize("silent", [1.0, SILENT_SECONDS + 1])
+async def test_workers_that_have_said_nothing_for_a_while_are_not_up(temporal_client: Client, silent: float) -> None:
+    async def connected() -> Client:
+        return temporal_client
+
+    async def silence() -> float:
+        return silent
+
+    known = await Hindrances(connected, one, "a-queue-whose-workers-sign", silence).known()
+    assert known == ({} if silent < SILENT_SECONDS else {EVERY_RUN: NOT_HEARD})
 
 
 def test_only_the_run_that_cannot_go_on_says_so() -> None:
@@ -77,7 +100,7 @@ async def test_a_temporal_that_refuses_is_said() -> None:
     async def nobody() -> Client:
         raise WorldError("nobody is there")
 
-    hindrances = Hindrances(nobody, one, "queue")
+    hindrances = Hindrances(nobody, one, "queue", unsigned)
     async with asyncio.timeout(60):
         while not (known := await hindrances.known()):  # noqa: ASYNC110  it is found by looking
             await asyncio.sleep(0.1)

@@ -67,7 +67,7 @@ async def sit(wanted: Wanted, record: Record, home: Path, say: Callable[[str], N
     """Until there are as many injections as wanted, or the minutes are over."""
     ends = time.monotonic() + wanted.minutes * 60
     for system in wanted.systems:
-        plan = _plan(wanted, record, system)
+        plan = planned(wanted, record, system)
 
         async def work(after: float, system: str = system, plan: Iterator[tuple[int, int]] = plan) -> None:
             await asyncio.sleep(after)
@@ -89,7 +89,7 @@ async def sit(wanted: Wanted, record: Record, home: Path, say: Callable[[str], N
     return record.systems()
 
 
-def _plan(wanted: Wanted, record: Record, system: str) -> Iterator[tuple[int, int]]:
+def planned(wanted: Wanted, record: Record, system: str) -> Iterator[tuple[int, int]]:
     """Numbers that no sitting has had, and how many injections each is to make. The number's seed is its own."""
     left, number, had = wanted.injections - record.done(system), -1, record.numbers(system)
     while left > 0:

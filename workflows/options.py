@@ -106,7 +106,7 @@ def reopening_pause(losses: int) -> timedelta:
     return timedelta(seconds=0 if losses == 1 else min(2 ** min(losses - 2, 6), 60))
 
 
-TASK_TIMEOUT = timedelta(seconds=2)
+TASK_TIMEOUT = timedelta(seconds=3)
 """For a decision, which whoever holds it may die with. After three that took longer Temporal gives it more and more."""
 
 

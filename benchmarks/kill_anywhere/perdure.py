@@ -41,6 +41,8 @@ class Perdure:
         self._workers = 0
         self._environment: dict[str, str] = {}
         self._seen: dict[str, Json] = {}
+        self._shown: dict[str, float] = {}
+        """Since when runs are shown as running, by id."""
         self._looking: asyncio.Task[None] | None = None
         headers = {"Authorization": f"Bearer {TOKEN}"}
         self._http = httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self._port}", headers=headers, timeout=10)
@@ -182,6 +184,8 @@ class Perdure:
             listed = await self._get("/v1/runs?limit=200")
             for run in listed["items"] if listed else ():
                 self._seen[run["id"]] = run
+            if not listed:
+                self._shown.clear()
             for trace in self.traces:
                 run = self._seen.get(trace.run_id)
                 if listed and run:
@@ -189,7 +193,12 @@ class Perdure:
 
     def _judge(self, trace: Trace, run: Json) -> None:
         if run["status"] == "running":
-            trace.unexplained = max(trace.unexplained, time.time() - stamp(run["updated_at"]))
+            now = time.time()
+            # From the first look of this stretch on: what stood there before, a reason or no answer at all, was no silence.
+            since = max(self._shown.setdefault(trace.run_id, now), stamp(run["updated_at"]))
+            trace.unexplained = max(trace.unexplained, now - since)
+        else:
+            self._shown.pop(trace.run_id, None)
         if run["status"] == "waiting" and not run["waiting_for"]:
             trace.unreasoned = run["status"]
 

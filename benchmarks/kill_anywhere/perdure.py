@@ -194,7 +194,7 @@ class Perdure:
     def _judge(self, trace: Trace, run: Json) -> None:
         if run["status"] == "running":
             now = time.time()
-            # From the first look of this stretch on: what stood there before, a reason or no answer at all, was no silence.
+            # From this stretch's first look on: what stood there before, a reason or no answer, was no silence.
             since = max(self._shown.setdefault(trace.run_id, now), stamp(run["updated_at"]))
             trace.unexplained = max(trace.unexplained, now - since)
         else:

@@ -115,8 +115,7 @@ async def join(settings: Settings) -> AsyncGenerator[Parts]:
         workspaces, repositories = make_workspaces(settings, blobs), make_repositories(settings, blobs, sandbox, forges)
         egress, web = EgressProxy(home, settings.agent_uid), EgressWeb()
         outputs = HostOutputs(home / "outputs", blobs, mask)
-        dossiers, sky = Dossiers(journal), (journal.weather, site.weather)
-        here = host_id(home, host_name())
+        here, dossiers, sky = host_id(home, host_name()), Dossiers(journal), (journal.weather, site.weather)
         host = Host(here, journal, dossiers, sandbox, workspaces, repositories, outputs, site, mask, egress, web)
         opening, publishing = WorkspaceActivities(host), RepositoryActivities(host, PackSnapshots(blobs))
         shared = (

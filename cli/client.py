@@ -60,6 +60,9 @@ class ApiClient:
             trust_env=not local,
         )
 
+    def close(self) -> None:
+        self._http.close()
+
     def get(self, path: str, **params: str | int | None) -> Json:
         given = {name: value for name, value in params.items() if value is not None}
         return _object(self._send("GET", path, params=given))

@@ -78,7 +78,8 @@ class Asking:
         try:
             answer = await provider.answer(asked, stream.send)
         except (ProviderUnavailable, KeyRefused) as error:
-            raise await self._heard(input, place, outlook, error) from error
+            await self._heard(input, place, outlook, error)
+            raise
         except RunStopped:
             await stream.clear()
             raise
@@ -91,14 +92,13 @@ class Asking:
 
     async def _heard(
         self, input: CallModelInput, place: Place, outlook: Outlook, error: ProviderUnavailable | KeyRefused
-    ) -> ProviderUnavailable | KeyRefused:
+    ) -> None:
         """Others on the same key are told, and the wait is theirs, too."""
         told = gust(error, place, input.run_id, outlook.asked_at, self._rules)
         seed = f"{input.run_id}/{input.turn}/{activity.info().attempt}"
         seconds = await self._weather.heard(told, self._rules, seed)
         if isinstance(error, ProviderUnavailable):
             error.retry_after_seconds = seconds
-        return error
 
     async def _stream(self, input: CallModelInput) -> LiveStream:
         attempt = activity.info().attempt

@@ -41,6 +41,8 @@ WORDS: dict[type[Word], str] = {
 }
 ANSWER_WITHIN = timedelta(seconds=2)
 """How long a run has to take a word before it is left in its mailbox as a signal."""
+ATTEMPTS = 3
+AGAIN_SECONDS = 0.2
 CALL_WITHIN = timedelta(seconds=3)
 HEARD_WITHIN = timedelta(seconds=90)
 REFUSALS: dict[str | None, type[CallerError]] = {
@@ -54,6 +56,10 @@ Connect = Callable[[], Awaitable[Client]]
 
 def workflow_id(run_id: str) -> str:
     return f"run/{run_id}"
+
+
+class JustEnding(Conflict):
+    """Temporal takes no word for this execution of the run, and says that it runs."""
 
 
 class TemporalRuns:
@@ -100,7 +106,7 @@ class TemporalRuns:
         except RPCError as error:
             raise unreachable(error) from error
 
-    async def send(self, run_id: str, word: Word) -> bool:
+    async def send(self, run_id: str, word: Word, attempt: int = 1) -> bool:
         handle = (await self._client()).get_workflow_handle(workflow_id(run_id))
         name = WORDS[type(word)]
         try:
@@ -114,9 +120,14 @@ class TemporalRuns:
         except WorkflowUpdateFailedError as error:
             raise refusal(error.cause) from error
         except RPCError as error:
-            if error.status == RPCStatusCode.NOT_FOUND:
-                raise await self._closed_or_unknown(handle) from error
-            raise unreachable(error) from error
+            if error.status != RPCStatusCode.NOT_FOUND:
+                raise unreachable(error) from error
+            closed = await self._closed_or_unknown(handle)
+            if not isinstance(closed, JustEnding) or attempt == ATTEMPTS:
+                raise closed from error
+            # Or it is just continuing as new, and what comes after it hears the word.
+            await asyncio.sleep(AGAIN_SECONDS)
+            return await self.send(run_id, word, attempt + 1)
         return True
 
     async def check(self) -> None:
@@ -170,7 +181,7 @@ class TemporalRuns:
                 return NotFound("Temporal knows no workflow of this run")
             return unreachable(error)
         if status == WorkflowExecutionStatus.RUNNING:
-            return Conflict("The run is just ending", "Ask again in a moment.")
+            return JustEnding("The run is just ending", "Ask again in a moment.")
         how = status.name.lower().replace("_", " ") if status else "closed"
         return Conflict(f"The run's workflow has ended ({how})", "An ended run takes no commands.")
 

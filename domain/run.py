@@ -75,6 +75,8 @@ class Pace(Value):
     """A wait for a person that lasts longer holds neither sandbox nor workspace."""
     turns_per_execution: int = Field(default=100, ge=1)
     """A phase continues as new after so many turns."""
+    events_per_execution: int = Field(default=1200, ge=20)
+    """Or after so many events, whichever comes first; the run itself, too, which asks its phase to make way."""
 
 
 class Fork(Value):

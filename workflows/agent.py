@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.approvals import Attended
     from workflows.calls import make_calls
     from workflows.limits import ask_for_more
-    from workflows.options import EVENTS_PER_EXECUTION, MODEL
+    from workflows.options import MODEL
     from workflows.workspace import Seat
 
 
@@ -49,13 +49,15 @@ class AgentState(Value):
 class AgentResult(Value):
     """`reason` says why it `stopped`; `messages` are those that nobody has read yet."""
 
-    outcome: Literal["finished", "stopped"]
+    outcome: Literal["finished", "stopped", "set_aside"]
     reason: str = ""
     turn: int
     limits: Limits
     spent: Spent
     workspace: WorkspaceRef
     messages: tuple[SendMessage, ...] = ()
+    state: AgentState | None = None
+    """What it goes on from where it was `set_aside`, without the messages."""
 
 
 @workflow.defn
@@ -74,6 +76,7 @@ class AgentWorkflow(Attended):
         self.turns = 0
         self.refusals = self.told = 0
         """How often the next turn was refused by a limit, and how many notes it was given before."""
+        self.makes_way = False
         self.began = workflow.now()
         self.seat = Seat(input.run_id, input.agent, input.workspace, input.phase, input.pace, input.moves)
 
@@ -84,6 +87,8 @@ class AgentWorkflow(Attended):
         while True:
             if (stop := await self._may_go_on()) is not None:
                 return self._result("stopped", stop)
+            if self._may_make_way():
+                return self._result("set_aside")
             answer = await self._ask_model()
             if answer.refusal is not None:
                 if (stop := await self._ask_for_more(answer.refusal)) is not None:
@@ -97,9 +102,18 @@ class AgentWorkflow(Attended):
                 return self._result("stopped", stop)
             self._continue_as_new_in_time()
 
+    @workflow.signal
+    def make_way(self) -> None:
+        """From the run, which wants to continue as new and may not while a phase runs."""
+        self.makes_way = True
+
+    def _may_make_way(self) -> bool:
+        """Never without having done anything, and not while it is asked about a limit: such questions are counted."""
+        return self.makes_way and not self.refusals and (self.turns > 0 or self.paused)
+
     async def _may_go_on(self) -> str | None:
         """Waits while paused and where its time is up; says why the phase must stop, if it must."""
-        await self.while_paused()
+        await self.while_paused(self._may_make_way)
         while out_of_time(self.limits, self.spent_now()):
             if (stop := await self._ask_for_more(Refusal(scope="run", limit="seconds"))) is not None:
                 return stop
@@ -183,25 +197,25 @@ class AgentWorkflow(Attended):
     def _continue_as_new_in_time(self) -> None:
         self.stop_if_cancelled()
         at, turns_per_execution = workflow.info(), self.given.pace.turns_per_execution
-        long = at.get_current_history_length() >= EVENTS_PER_EXECUTION or self.turns >= turns_per_execution
-        if long or at.is_continue_as_new_suggested():
-            workflow.continue_as_new(
-                self.given.model_copy(
-                    update={
-                        "workspace": self.seat.workspace,
-                        "turn": self.turn,
-                        "limits": self.limits,
-                        "spent": self.spent_now(),
-                        "stance": self.stance,
-                        "messages": tuple(self.messages),
-                        "notes": tuple(self.notes),
-                        "paused": self.paused,
-                        "moves": self.seat.moves,
-                    }
-                )
-            )
+        many = at.get_current_history_length() >= self.given.pace.events_per_execution
+        if not self.makes_way and (many or self.turns >= turns_per_execution or at.is_continue_as_new_suggested()):
+            workflow.continue_as_new(self._state())
 
-    def _result(self, outcome: Literal["finished", "stopped"], reason: str = "") -> AgentResult:
+    def _state(self) -> AgentState:
+        changed = {
+            "workspace": self.seat.workspace,
+            "turn": self.turn,
+            "limits": self.limits,
+            "spent": self.spent_now(),
+            "stance": self.stance,
+            "messages": tuple(self.messages),
+            "notes": tuple(self.notes),
+            "paused": self.paused,
+            "moves": self.seat.moves,
+        }
+        return self.given.model_copy(update=changed)
+
+    def _result(self, outcome: Literal["finished", "stopped", "set_aside"], reason: str = "") -> AgentResult:
         return AgentResult(
             outcome=outcome,
             reason=reason,
@@ -210,4 +224,5 @@ class AgentWorkflow(Attended):
             spent=self.spent_now(),
             workspace=self.seat.workspace,
             messages=tuple(self.messages),
+            state=self._state().model_copy(update={"messages": ()}) if outcome == "set_aside" else None,
         )

@@ -60,10 +60,10 @@ class Attended:
         if workflow.cancellation_reason() is not None:
             raise asyncio.CancelledError
 
-    async def while_paused(self) -> None:
+    async def while_paused(self, unless: Callable[[], bool] = lambda: False) -> None:
         self.stop_if_cancelled()
         if self.paused:
-            self.waited_seconds += await self.seat.wait_for_person(lambda: not self.paused)
+            self.waited_seconds += await self.seat.wait_for_person(lambda: not self.paused or unless())
 
     async def ask(
         self,

@@ -21,7 +21,9 @@ with workflow.unsafe.imports_passed_through():
 class Attended(Protocol):
     """The run whose people are attended to."""
 
-    given: RunInput
+    @property
+    def given(self) -> RunInput: ...
+
     run_id: str
     pending: dict[str, ApprovalKind]
     words: list[Word]
@@ -30,16 +32,20 @@ class Attended(Protocol):
     wait: ShowWait
     children: tuple[str, ...]
 
+    def is_long(self) -> bool: ...
+
 
 class Attendance:
-    def __init__(self, run: Attended) -> None:
+    def __init__(self, run: Attended, phase: Phase = "open", records: int = 0) -> None:
         self.child: workflow.ChildWorkflowHandle[Any, Any] | None = None
         self.reads_messages = False
         """Whether the child is an agent, which reads what people write."""
         self._run = run
-        self._phase: Phase = "open"
-        self._records = 0
+        self._phase: Phase = phase
+        self.records = records
+        """Of the run's own states, so far."""
         self._busy = False
+        self._asked_to_make_way = False
 
     async def attend(self) -> None:
         """Until cancelled: takes one word after the other."""
@@ -48,6 +54,7 @@ class Attendance:
             self._busy = True
             try:
                 await self._take(self._run.words.pop(0))
+                await self._make_room()
             except FailureError as error:
                 # Whoever cannot note one word must still hear the next.
                 workflow.logger.warning("a word was not noted: %s", error)
@@ -65,12 +72,17 @@ class Attendance:
 
     async def accompany(self, child: workflow.ChildWorkflowHandle[Any, Any], reads: bool, paused: bool) -> None:
         """Words go to this phase from now on; it was started as `paused`, and hears what was said since."""
-        self.child, self.reads_messages = child, reads
+        self.child, self.reads_messages, self._asked_to_make_way = child, reads, False
         if self._run.paused != paused:
             await self._forward(*(("pause", PauseRun()) if self._run.paused else ("resume", ResumeRun())))
         early, self._run.messages = (self._run.messages, []) if reads else ([], self._run.messages)
         for message in early:
             await self._take(message)
+
+    async def _make_room(self) -> None:
+        """The run's history has grown long by words: its agent is to end its turn and let the run continue as new."""
+        if self.reads_messages and not self._asked_to_make_way and self._run.is_long():
+            self._asked_to_make_way = await self._forward("make_way")
 
     def show(self) -> None:
         """The run's status for whoever looks at Temporal."""
@@ -115,12 +127,12 @@ class Attendance:
             told = NotifyInput(run_id=self._run.run_id, about=approval_id, listeners=self._run.given.listeners)
             await notify(told)
 
-    async def _forward(self, name: str, word: Word) -> bool:
+    async def _forward(self, name: str, *word: Word) -> bool:
         """False where no phase is there to hear it."""
         if self.child is None:
             return False
         try:
-            await self.child.signal(name, word)
+            await self.child.signal(name, args=word)
         except FailureError:
             # The phase has ended in the meantime; what it did not hear, the next one is told.
             return False
@@ -134,5 +146,5 @@ class Attendance:
         return ("waiting", "child") if self._run.children else ("running", None)
 
     async def _record(self, event: StatusChanged) -> None:
-        self._records += 1
-        await record(self._run.run_id, (f"status/run/{self._records}", event))
+        self.records += 1
+        await record(self._run.run_id, (f"status/run/{self.records}", event))

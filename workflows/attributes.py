@@ -15,6 +15,10 @@ PARENT_RUN = SearchAttributeKey.for_keyword("ParentRun")
 
 
 def show_status(status: RunStatus, waiting_for: WaitingFor | None) -> None:
+    """Says nothing where that stands there already: each time is an event, and a row that Temporal writes anew."""
+    shown = workflow.info().typed_search_attributes
+    if (shown.get(RUN_STATUS), shown.get(WAITING_FOR)) == (status, waiting_for):
+        return
     waiting = WAITING_FOR.value_set(waiting_for) if waiting_for else WAITING_FOR.value_unset()
     workflow.upsert_search_attributes([RUN_STATUS.value_set(status), waiting])
 

@@ -23,17 +23,26 @@ with workflow.unsafe.imports_passed_through():
         ShowWait,
     )
     from workflows.approvals import PendingApproval
+    from workflows.renewal import weight
 
+FULL = 3
+"""Nothing more is taken at so many times the events after which a run continues as new."""
+FULL_BYTES = 1_000_000
+"""Unread messages are handed on in one piece, of which Temporal takes two megabytes."""
+BUSY = "The run was told so much that it takes no more until its agent has ended this turn."
 Word = PauseRun | ResumeRun | SendMessage | DecideApproval | PendingApproval | ShowWait | ShowChildren
 
 
 class Mailbox:
     """Handlers append to the state and do not await; whoever attends takes `words` in their order."""
 
-    def __init__(self, signal_decisions: bool = True) -> None:
+    def __init__(self, signal_decisions: bool = True, events_per_execution: int = 1200) -> None:
         self.pending: dict[str, ApprovalKind] = {}
         self.decided: dict[str, DecideApproval] = {}
-        self.seen_messages: set[str] = set()
+        self.seen_messages: dict[str, None] = {}
+        self.bytes_told = 0
+        """By messages, since a phase last handed over those that it had not read."""
+        self.events_per_execution = events_per_execution
         self.words: list[Word] = []
         self.paused = False
         self.cancelled: CancelRun | None = None
@@ -84,10 +93,12 @@ class Mailbox:
         self._refuse_if_closed()
         if self.paused:
             raise ApplicationError("The run is paused already.", type="Conflict")
+        if self._is_full():
+            raise ApplicationError(BUSY, "Try again in a while, or cancel it.", type="Conflict")
 
     @workflow.signal(name="pause")
     def signal_pause(self, input: PauseRun) -> None:
-        if not self.closed and not self.paused:
+        if not self.closed and not self.paused and not self._is_full():
             self._say(input)
 
     @workflow.update(name="resume")
@@ -126,11 +137,15 @@ class Mailbox:
         self._refuse_if_closed()
         if self.deaf and input.message_id not in self.seen_messages:
             raise ApplicationError(self.deaf, "Decide what it asks, or start another run.", type="Conflict")
+        if self._is_full(weight(input)):
+            raise ApplicationError(BUSY, "Try again in a while, or decide what it asks.", type="Conflict")
 
     @workflow.signal(name="send_message")
     def signal_message(self, input: SendMessage) -> None:
-        if self.closed or self.deaf:
-            workflow.logger.warning("a message by signal was not taken: %s", self.closed or self.deaf)
+        # What the API leaves as a signal while nobody answers has been promised to be read.
+        full = self.bytes_told + weight(input) > FULL_BYTES * 1.5
+        if self.closed or self.deaf or full:
+            workflow.logger.warning("a message by signal was not taken: %s", self.closed or self.deaf or BUSY)
         else:
             self._take_message(input)
 
@@ -176,7 +191,8 @@ class Mailbox:
         """A message is the answer where the run has asked a question."""
         if input.message_id in self.seen_messages:
             return
-        self.seen_messages.add(input.message_id)
+        self.seen_messages[input.message_id] = None
+        self.bytes_told += weight(input)
         questions = [one for one, kind in self.pending.items() if kind == "question"]
         if questions:
             edited = {"answer": input.text}
@@ -190,6 +206,17 @@ class Mailbox:
         if isinstance(word, PauseRun | ResumeRun):
             self.paused = isinstance(word, PauseRun)
         self.words.append(word)
+
+    def is_long(self) -> bool:
+        """Whether it is time to continue as new."""
+        at = workflow.info()
+        long = at.get_current_history_length() >= self.events_per_execution or at.is_continue_as_new_suggested()
+        return long or self.bytes_told >= FULL_BYTES / FULL
+
+    def _is_full(self, more: int = 0) -> bool:
+        """What remains is for decisions, and for whoever resumes or cancels the run."""
+        events = workflow.info().get_current_history_length()
+        return events >= FULL * self.events_per_execution or self.bytes_told + more > FULL_BYTES
 
     def _refuse_if_closed(self) -> None:
         if self.closed:

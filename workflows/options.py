@@ -94,9 +94,6 @@ RECORD_LOCAL = LocalOptions(
 )
 CHILD_CANCELLATION = ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED
 
-EVENTS_PER_EXECUTION = 1200
-"""A phase continues as new after so many events, or the turns that its pace says, whichever comes first."""
-
 REOPENINGS = 100
 """How often in a row a run may lose its host before it stops: with the pauses between, more than an hour and a half."""
 
@@ -104,6 +101,11 @@ REOPENINGS = 100
 def reopening_pause(losses: int) -> timedelta:
     """Before the workspace is opened again after so many losses in a row: nothing, then 1 s, 2 s ... 1 minute."""
     return timedelta(seconds=0 if losses == 1 else min(2 ** min(losses - 2, 6), 60))
+
+
+def giving_back_pauses(first: float) -> list[float]:
+    """Seconds after each time that a host did not take a workspace back: twice as long each time, an hour at most."""
+    return [min(first * 2**number, 3600.0) for number in range(12)]
 
 
 TASK_TIMEOUT = timedelta(seconds=3)

@@ -10,18 +10,17 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from domain.approval import ApprovalKind, DecideApproval, Plan
     from domain.event import PlanAccepted
-    from domain.limits import Limits, Spent
     from domain.mailbox import SendMessage
     from domain.notes import Note
-    from domain.run import Phase, RunInput
+    from domain.run import Phase
     from workflows.agent import AgentResult, AgentState, AgentWorkflow
     from workflows.approvals import announce, until_it_holds
-    from workflows.attendance import Attendance
     from workflows.ending import Ending
     from workflows.journal import record
-    from workflows.mailbox import Mailbox
     from workflows.options import CHILD_CANCELLATION, TASK_TIMEOUT
     from workflows.publish import PublishInput, PublishWorkflow
+    from workflows.renewal import weight
+    from workflows.standing import Standing
     from workflows.verify import VerifyInput, VerifyWorkflow
     from workflows.workspace import Seat
 
@@ -31,36 +30,17 @@ Result = TypeVar("Result")
 PLANNING_ROUNDS = 5
 
 
-class Phases(Mailbox):
+class Phases(Standing):
     """What goes from phase to phase: turn, limits, what was spent, and messages that no phase has read yet."""
-
-    def __init__(self, input: RunInput) -> None:
-        super().__init__(input.signal_decisions)
-        self.given = input
-        self.run_id = input.run_id
-        self.attendance = Attendance(self)
-        self.messages: list[SendMessage] = []
-        """Those that no phase has read yet."""
-        self.turn = input.fork.turn if input.fork else 0
-        self.limits: Limits = input.limits
-        self.spent = input.fork.spent.without(input.fork.again) if input.fork else Spent()
-        self.works = 0
-        self.introduced = False
-        """Whether a child stands in the journal."""
-        self.seat: Seat | None = None
-        """From when the workspace was first opened."""
-
-    def begins_after(self, phase: Phase) -> bool:
-        """Whether the run is a fork of one whose agent had finished that phase just there."""
-        fork = self.given.fork
-        return fork is not None and fork.phase == phase and fork.finished
 
     async def plan(self, seat: Seat) -> None:
         """Plans until a person agrees, where one is asked; a rejection without a reason ends the run."""
-        for round_number in range(1, PLANNING_ROUNDS + 1):
-            await self.enter("plan")
-            if round_number > 1 or not self.begins_after("plan"):
-                await self._agent(seat, "plan", f"plan/{round_number}", self.given.planner)
+        while self.plans < PLANNING_ROUNDS or self.goes_on("plan"):
+            if not self.goes_on("plan"):
+                self.plans += 1
+                await self.enter("plan")
+            if self.plans > 1 or not self.begins_after("plan"):
+                await self._agent(seat, "plan", f"plan/{self.plans}", self.given.planner)
             approval_id = f"plan/{self.turn}"
             if not self.given.plan_approval:
                 return
@@ -82,9 +62,10 @@ class Phases(Mailbox):
         )
 
     async def work(self, seat: Seat, notes: tuple[Note, ...]) -> None:
-        await self.enter("work")
+        if not self.goes_on("work"):
+            await self.enter("work")
         while True:
-            self.works += 1
+            self.works += not self.goes_on("work")
             await self._agent(seat, "work", f"work/{self.works}", self.given.agent, notes)
             notes = ()
             if not self.messages:
@@ -93,28 +74,19 @@ class Phases(Mailbox):
     async def _agent(
         self, seat: Seat, phase: Phase, name: str, agent: str, notes: tuple[Note, ...] = ()
     ) -> AgentResult:
-        messages, self.messages = tuple(self.messages), []
-        state = AgentState(
-            run_id=self.run_id,
-            phase=phase,
-            agent=agent,
-            model=self.given.model,
-            workspace=seat.workspace,
-            turn=self.turn,
-            limits=self.limits,
-            spent=self.spent,
-            messages=messages,
-            notes=notes,
-            paused=self.paused,
-            moves=seat.moves,
-            pace=self.given.pace,
-            listeners=self.given.listeners,
-            signal_decisions=self.given.signal_decisions,
-        )
-        result = await self._child(AgentWorkflow.run, state, name, f"{phase} as {agent}")
-        self.turn, self.limits, self.spent = result.turn, result.limits, result.spent
-        self.messages = [*result.messages, *self.messages]
-        seat.workspace = result.workspace
+        state, self.set_aside = self.set_aside or self._agent_state(seat, phase, agent, notes), None
+        while True:
+            await self.continue_as_new_in_time(state)
+            messages, self.messages = tuple(self.messages), []
+            state = state.model_copy(update={"messages": messages, "paused": self.paused})
+            result = await self._child(AgentWorkflow.run, state, name, f"{phase} as {agent}")
+            self.turn, self.limits, self.spent = result.turn, result.limits, result.spent
+            self.messages = [*result.messages, *self.messages]
+            self.bytes_told = sum(map(weight, self.messages))
+            seat.workspace = result.workspace
+            if result.state is None:
+                break
+            state = result.state
         if result.outcome == "stopped":
             raise ApplicationError(
                 f"A person stopped the run: {result.reason}.",
@@ -123,6 +95,23 @@ class Phases(Mailbox):
                 non_retryable=True,
             )
         return result
+
+    def _agent_state(self, seat: Seat, phase: Phase, agent: str, notes: tuple[Note, ...]) -> AgentState:
+        return AgentState(
+            run_id=self.run_id,
+            phase=phase,
+            agent=agent,
+            model=self.given.model,
+            workspace=seat.workspace,
+            turn=self.turn,
+            limits=self.limits,
+            spent=self.spent,
+            notes=notes,
+            moves=seat.moves,
+            pace=self.given.pace,
+            listeners=self.given.listeners,
+            signal_decisions=self.given.signal_decisions,
+        )
 
     async def verify(self, seat: Seat, round_number: int) -> bool:
         if not self.given.verify_commands:

@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     from domain.event import RunStarted
     from domain.notes import Note
     from domain.notify import ENDED
-    from domain.run import RunInput, RunResult
+    from domain.run import RunResult
     from workflows.attributes import show_status
     from workflows.calls import set_up
     from workflows.ending import Ending, by_parent, cancelled, ending_of
@@ -20,17 +20,18 @@ with workflow.unsafe.imports_passed_through():
     from workflows.options import RECORD
     from workflows.phases import Phases
     from workflows.race import is_beaten, lost, take_place
+    from workflows.renewal import RunGoesOn
     from workflows.workspace import Seat, give_back, open_workspace
 
 
 @workflow.defn
 class RunWorkflow(Phases):
     @workflow.init
-    def __init__(self, input: RunInput) -> None:
+    def __init__(self, input: RunGoesOn) -> None:
         super().__init__(input)
 
     @workflow.run
-    async def run(self, _input: RunInput) -> RunResult:
+    async def run(self, _input: RunGoesOn) -> RunResult:
         attending = asyncio.create_task(self.attendance.attend())
         try:
             ending = await self._until_done_or_cancelled()
@@ -80,31 +81,27 @@ class RunWorkflow(Phases):
             return ending_of(error)
 
     async def _from_task_to_branch(self) -> Ending:
-        await self._introduce()
-        await record(self.run_id, ("started", RunStarted()))
-        await take_place(self.given)
-        if (ending := await lost(self.given)) is not None:
-            return ending
-        await self.enter("open")
-        workspace = await open_workspace(self.run_id, self.given.agent)
-        self.seat = Seat(self.run_id, self.given.agent, workspace, "run", self.given.pace)
+        if self.seat is None:
+            await self._introduce()
+            await record(self.run_id, ("started", RunStarted()))
+            await take_place(self.given)
+            if (ending := await lost(self.given)) is not None:
+                return ending
+            self.seat = await self._open()
         fork = self.given.fork
-        if self.given.has_setup and fork is None:
-            await set_up(self.seat)
-        if self.given.plan and (fork is None or fork.phase == "plan"):
+        if self.given.plan and not self.goes_on("work") and (fork is None or fork.phase == "plan"):
             await self.plan(self.seat)
-        failures = rounds = 0
         failed: tuple[Note, ...] = ()
-        while failures < self.limits.verify_rounds:
-            rounds += 1
-            if rounds > 1 or not self.begins_after("work"):
+        while self.failures < self.limits.verify_rounds:
+            self.rounds += not self.goes_on("work")
+            if self.rounds > 1 or not self.begins_after("work"):
                 await self.work(self.seat, failed)
-            passed = await self.verify(self.seat, rounds)
+            passed = await self.verify(self.seat, self.rounds)
             await self.attendance.caught_up()
             if passed and not self.messages:
                 return await lost(self.given, claims=True) or await self.publish(self.seat)
-            failed = () if passed else (Note(kind="verify_failed", round=rounds),)
-            failures += not passed
+            failed = () if passed else (Note(kind="verify_failed", round=self.rounds),)
+            self.failures += not passed
         raise ApplicationError(
             f"The verify commands still fail after {self.limits.verify_rounds} rounds.",
             "Their output stands in the run's events, and its diff is kept. Start a run with a clearer task or a "
@@ -112,3 +109,11 @@ class RunWorkflow(Phases):
             type="VerifyFailed",
             non_retryable=True,
         )
+
+    async def _open(self) -> Seat:
+        await self.enter("open")
+        workspace = await open_workspace(self.run_id, self.given.agent)
+        seat = self.seat = Seat(self.run_id, self.given.agent, workspace, "run", self.given.pace)
+        if self.given.has_setup and self.given.fork is None:
+            await set_up(seat)
+        return seat

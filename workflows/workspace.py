@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.attributes import show_status
     from workflows.failures import host_is_lost
     from workflows.journal import record
-    from workflows.options import CLOSE, HOST, OPEN, REOPENINGS, host_queue, reopening_pause
+    from workflows.options import CLOSE, HOST, OPEN, REOPENINGS, giving_back_pauses, host_queue, reopening_pause
     from workflows.patience import met_within
 
 Result = TypeVar("Result")
@@ -67,15 +67,24 @@ class Seat:
             return 0.0
         began = workflow.now()
         if not await met_within(self._pace.release_after_seconds, met):
-            await self._release()
+            await self._release(met)
             await workflow.wait_condition(met)
         return (workflow.now() - began).total_seconds()
 
-    async def _release(self) -> None:
-        async with self._opening:
-            if not self.workspace.released:
-                await give_back(self.run_id, self.workspace, self.workspace.generation)
-                self.workspace = self.workspace.model_copy(update={"released": True})
+    async def _release(self, met: Callable[[], bool]) -> None:
+        """A host that is too busy to take the workspace back, or away for a while, is asked again, ever more seldom."""
+        held: WorkspaceRef | None = None
+        for pause in giving_back_pauses(self._pace.release_after_seconds):
+            async with self._opening:
+                held = held or self.workspace
+                if held.released or held.generation != self.workspace.generation:
+                    return
+                given = await give_back(self.run_id, held, held.generation)
+                # Even where it was not: whoever goes on does not ask a host first that may be gone.
+                self.workspace = held.model_copy(update={"released": True})
+            # Not all at once who were turned away together.
+            if given or await met_within(pause * workflow.random().uniform(1, 2), met):
+                return
 
     async def _open(self) -> WorkspaceRef:
         async with self._opening:
@@ -123,8 +132,9 @@ async def open_workspace(run_id: str, agent: str) -> WorkspaceRef:
     )
 
 
-async def give_back(run_id: str, workspace: WorkspaceRef, generation: int | None = None) -> None:
-    """All that the host holds of the run, or no more than a generation that may have been followed by another."""
+async def give_back(run_id: str, workspace: WorkspaceRef, generation: int | None = None) -> bool:
+    """All that the host holds of the run, or no more than a generation that may have been followed by another.
+    False where the host did not take it."""
     try:
         await workflow.execute_activity_method(
             WorkspaceActivities.close_workspace,
@@ -134,3 +144,5 @@ async def give_back(run_id: str, workspace: WorkspaceRef, generation: int | None
         )
     except ActivityError as error:
         workflow.logger.info("the workspace was not given back: %s", error)
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import sys
 import tempfile
@@ -13,28 +14,37 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.turns.processes import cpu_of, spent
 from benchmarks.waiting.crowd import Crowd, crowd
-from benchmarks.waiting.figures import decisions, held, idle_cpu, memory_of
+from benchmarks.waiting.figures import decisions, held, idle_cpu, listing, memory_of, room
 
 WARM = 20
 """Runs that are brought in before the first look at memory: what is loaded once is not counted as theirs."""
+
+RELEASED_WITHIN = 600.0
 
 
 async def measure(home: Path, given: argparse.Namespace) -> dict[str, Any]:
     async with crowd(home, given.release_after) as stack:
         await stack.gather(WARM)
-        empty = memory_of(stack.watched)
+        empty, idle = memory_of(stack.watched), cpu_of(stack.watched)
         began = time.monotonic()
-        await stack.gather(given.runs + WARM)
+        await stack.gather(given.runs + WARM, given.minutes * 60)
+        runs = len(stack.ids) - WARM
         brought_in = time.monotonic() - began
-        await stack.until_released(given.release_after + 60)
+        released = await stack.until_released(given.release_after + RELEASED_WITHIN)
+        busy = cpu_of(stack.watched)
         figures: dict[str, Any] = {
-            "runs": given.runs,
+            "runs": runs,
             "brought in seconds": round(brought_in, 1),
+            "released seconds": round(released, 1),
+            "CPU ms per run": spent(idle, busy, runs),
             "memory before MB": empty,
             "memory MB": memory_of(stack.watched),
             "held": await held(stack, stack.ids),
             "idle thousandths of a core": await idle_cpu(stack, given.idle_seconds),
+            "room": room(stack),
+            "listing": await listing(stack),
         }
         return figures | await _goes_on(stack, given.sample)
 
@@ -63,7 +73,11 @@ def show(figures: dict[str, Any]) -> None:
     console.print(table)
     for what, number in figures["held"].items():
         console.print(f"{what}: {number}")
-    console.print(f"brought in within {figures['brought in seconds']:.0f} s")
+    console.print(
+        f"brought in within {figures['brought in seconds']:.0f} s; CPU ms per run: {figures['CPU ms per run']}"
+    )
+    for what, number in (figures["room"] | {"seconds to list": figures["listing"]}).items():
+        console.print(f"{what}: {number}")
     goes = Table("seconds from a yes", "runs", "p50", "p95", "max", title="How soon a run goes on")
     for title, key in (("", "decided"), (", worker killed and started again", "decided after a restart")):
         for what in ("to the next answer", "to the next call"):
@@ -75,6 +89,7 @@ def show(figures: dict[str, Any]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10_000)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="then it makes do with those that wait by then")
     parser.add_argument("--sample", type=int, default=50, help="so many are decided, before and after a restart")
     parser.add_argument("--release-after", type=float, default=60.0, help="seconds")
     parser.add_argument("--idle-seconds", type=float, default=30.0)

@@ -1,6 +1,7 @@
 """The stack, and a crowd of runs in it that all wait for their plan to be approved."""
 
 import asyncio
+import math
 import sys
 import time
 from collections.abc import AsyncGenerator
@@ -21,9 +22,9 @@ from adapters.models.scripted import ScriptedServer
 from benchmarks.turns.processes import Watched
 from tests.fixtures.stack import Stack, make_stack
 
-AT_ONCE = 24
+AT_ONCE = 48
 """So many runs are planned at a time: a queue of thousands would only make each of them late."""
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.3
 TOLD_EVERY = 250
 ATTEMPTS = 10
 PLANNED = """
@@ -71,17 +72,21 @@ class Crowd:
         assert "failed" not in counts, self.stack.worker.log.read_text()[-5000:]
         return counts.get("waiting", 0)
 
-    async def gather(self, runs: int) -> None:
-        """Brings runs in, no more at once than can be planned, and returns when so many of them wait."""
+    async def gather(self, runs: int, seconds: float = math.inf) -> None:
+        """Brings runs in, no more at once than can be planned, and returns when so many of them wait; after `seconds`
+        it brings in no more."""
         there = told = 0
+        began = time.monotonic()
         while there < runs:
             there = await self.waiting()
+            if time.monotonic() - began > seconds:
+                runs = len(self.ids)
             room = min(AT_ONCE - (len(self.ids) - there), runs - len(self.ids))
-            for _ in range(room):
-                self.ids.append(await self._submit(f"waiting-{len(self.ids)}"))
+            numbers = range(len(self.ids), len(self.ids) + room)
+            self.ids += await asyncio.gather(*(self._submit(f"waiting-{number}") for number in numbers))
             if there - told >= TOLD_EVERY:
                 told = there
-                sys.stderr.write(f"{there} of {runs} runs wait\n")
+                sys.stderr.write(f"{time.monotonic() - began:7.0f} s: {there} of {runs} runs wait\n")
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _submit(self, key: str) -> str:
@@ -95,12 +100,13 @@ class Crowd:
                 await asyncio.sleep(attempt)
         raise RuntimeError(self.stack.api.log.read_text(errors="replace")[-3000:])
 
-    async def until_released(self, seconds: float) -> None:
-        """Until no workspace is open on the host, or that takes too long."""
-        deadline = time.monotonic() + seconds
+    async def until_released(self, seconds: float) -> float:
+        """Until no workspace is open on the host, or that takes too long; the seconds that it took."""
+        began = time.monotonic()
         while True:
-            if not self.directories() or time.monotonic() > deadline:
-                return
+            took = time.monotonic() - began
+            if not self.directories() or took > seconds:
+                return took
             await asyncio.sleep(LOOK_SECONDS)
 
     def directories(self) -> int:

@@ -4,6 +4,7 @@ import asyncio
 import statistics
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import psutil
 
@@ -14,7 +15,9 @@ MEGABYTE = 1024 * 1024
 DESCRIBED = 100
 """So many runs are asked of Temporal one by one; what the others hold shows in the worker."""
 
-Figures = dict[str, object]
+PAGE = 200
+
+Figures = dict[str, Any]
 
 
 def memory_of(watched: Sequence[Watched]) -> dict[str, float]:
@@ -59,6 +62,55 @@ async def held(crowd: Crowd, ids: Sequence[str]) -> Figures:
 async def _pending(crowd: Crowd, run_id: str) -> int:
     described = await crowd.client.get_workflow_handle(f"run/{run_id}").describe()
     return len(described.raw_description.pending_activities)
+
+
+async def listing(crowd: Crowd) -> Figures:
+    """Seconds until a person sees what waits: one page, and all of them in turn."""
+    return {
+        "runs that wait": await _pages(crowd, "/v1/runs?waiting_for=plan_approval"),
+        "pending approvals": await _pages(crowd, "/v1/approvals?status=pending"),
+        "counts": {"first page": (await _timed(crowd, "/v1/stats"))[0]},
+    }
+
+
+async def _pages(crowd: Crowd, path: str) -> Figures:
+    taken: list[float] = []
+    seen, cursor = 0, ""
+    while cursor is not None:
+        seconds, page = await _timed(crowd, f"{path}&limit={PAGE}" + (f"&cursor={cursor}" if cursor else ""))
+        taken.append(seconds)
+        seen, cursor = seen + len(page["items"]), page["next_cursor"]
+    return {"first page": taken[0], "last page": taken[-1], "all": round(sum(taken), 3), "seen": seen}
+
+
+async def _timed(crowd: Crowd, path: str) -> tuple[float, Any]:
+    began = time.monotonic()
+    page = await crowd.stack.get(path)
+    return round(time.monotonic() - began, 3), page
+
+
+def room(crowd: Crowd) -> Figures:
+    """What lies on the disks, and what each part holds open."""
+    home = crowd.stack.home
+    places = {
+        "worker's home": crowd.home,
+        "blobs": home / "stack",
+        "Temporal": home.parent / "temporal",
+        "Postgres": home.parent / "postgres",
+    }
+    disks: Figures = {}
+    for name, place in places.items():
+        files = [one for one in place.rglob("*") if one.is_file() and not one.is_symlink()]
+        disks[name] = {"files": len(files), "MB": round(sum(one.stat().st_size for one in files) / MEGABYTE, 1)}
+    opened = {one.name: sum(_opened(process) for process in _family(one.pid)) for one in crowd.watched}
+    return {"disk": disks, "open files": opened}
+
+
+def _opened(process: psutil.Process) -> int:
+    try:
+        return int(process.num_fds())
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return 0
 
 
 async def decisions(crowd: Crowd, ids: Sequence[str]) -> Figures:

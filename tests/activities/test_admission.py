@@ -123,8 +123,10 @@ async def test_the_last_turn_that_there_is_begins_with_a_warning(journal: Postgr
 async def test_a_provider_that_does_not_answer_gives_back_what_was_reserved(journal: PostgresJournal) -> None:
     runs = Runs(journal, Mind(away=1), Limits())
     run_id = await runs.submit()
-    with pytest.raises(ProviderUnavailable):
+    with pytest.raises(ProviderUnavailable) as met:
         await runs.ask(run_id, 1)
+    # Temporal writes down a failure with its cause, and the cause of that.
+    assert met.value.__cause__ is not met.value
     account = await journal.account(run_id)
     assert account is not None
     assert (account.reserved, account.spent) == (Amount(), Amount())

@@ -12,8 +12,10 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
 
 from adapters.models.scripted import ScriptedServer
+from domain.run import Pace, RunSpec
 from tests.fixtures.stack import PATIENCE_SECONDS, Stack, make_stack
 from tests.workflows.chains import histories
+from tests.workflows.paced import begin, journal_of
 from tests.workflows.sayings import bash, call, completed, decide, finish, result, says, script, submit
 
 LEAVE = (
@@ -143,3 +145,43 @@ async def test_a_run_stopped_while_it_waits_leaves_nothing(stack: Stack) -> None
     await stack.http.post(f"/v1/runs/{run_id}/cancel", json={"reason": "enough"})
     await stack.until(run_id, "cancelled")
     assert not place(stack, run_id).exists()
+
+
+async def test_a_host_that_is_away_when_it_should_take_a_workspace_back_is_asked_again(
+    stack: Stack, temporal_client: Client
+) -> None:
+    home = stack.home / "away"
+    away = stack.another_worker("away", home)
+    asks = says(call("ask_human", {"question": "Which colour?"}))
+    model = script(stack, "away", says(bash(LEAVE)), asks, says(bash(LOOK)), *finish())
+    await stack.worker.kill()
+    await away.start()
+    await away.until_said("ready: serves")
+    spec = RunSpec(task="Do it", plan=False, publish="none")
+    async with journal_of(stack) as journal:
+        run_id = await begin(stack, temporal_client, journal, spec, model, Pace(release_after_seconds=5))
+    await stack.until(run_id, "human_answer")
+    left = home / "workspaces" / f"w-{run_id}"
+    await away.kill()
+    await stack.worker.start()
+    # Nobody takes it within the ten seconds that a host has for it.
+    await until_timed_out(temporal_client, run_id)
+    await away.start()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while await asyncio.to_thread(left.exists):
+        assert time.monotonic() < deadline, "the workspace was not given back"
+        await asyncio.sleep(0.1)
+    await away.kill()
+    await decide(stack, run_id, decision="approve", edited={"answer": "blue"})
+    await came_back(stack, temporal_client, run_id, "turn/3/call/0")
+
+
+async def until_timed_out(client: Client, run_id: str) -> None:
+    """Until an activity of the run or its phases has timed out."""
+    timed_out = EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not any(
+        event.event_type == timed_out for history in await histories(client, run_id) for event in history.events
+    ):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.3)

@@ -69,7 +69,7 @@ async def test_a_paused_run_starts_its_history_anew_while_it_is_spoken_to(
     assert (await stack.get(f"/v1/runs/{run_id}"))["status"] == "paused"
     assert (await stack.http.post(f"/v1/runs/{run_id}/pause")).status_code == 409
     assert (await stack.http.post(f"/v1/runs/{run_id}/resume")).status_code in (200, 202)
-    # Not `completed`: a word that comes as the run continues as new makes it decide again, which Temporal calls a failure.
+    # A word that comes just as the run continues as new makes it decide again, which Temporal calls a failure.
     await stack.until(run_id, "completed")
     assert await heard(stack, run_id) == sorted(told)
 

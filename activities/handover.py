@@ -2,7 +2,7 @@
 
 import io
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
 from typing import Any
@@ -18,7 +18,6 @@ from domain.dossier import Dossier
 from domain.errors import WorldError
 from domain.event import RunDelegated, RunEnded, ToolReturned, TurnAnswered
 from domain.limits import Spent
-from domain.merging import merged
 from domain.patch import ROOT, Contest, Patch, changed_between, patch
 from domain.ports import Snapshots
 from domain.record import RecordedEvent
@@ -30,9 +29,14 @@ from domain.workspace import WorkspaceLease
 PAGE = 500
 SHOWN_PATHS = 60
 MERGED_BYTES = 1024 * 1024
+"""More of a file that both have changed is a conflict."""
 MOST_BYTES = 64 * 1024 * 1024
 """What is laid over moved files is held in memory."""
 READ = ("run_delegated", "turn_answered", "tool_returned", "run_ended")
+MERGE = (
+    'file=$PWD/$1; place=$(mktemp -d) && cd "$place" && tar -x -o -f - && git merge-file -q "$file" base theirs; '
+    'code=$?; rm -rf "$place"; exit $code'
+)
 REMOVE = "exec xargs -0 rm -rf --"
 NEXT = "Do that part yourself, or give it away again: a new run begins with your files as they are now."
 PUT = "exec tar -x -p -o -f -"
@@ -68,7 +72,7 @@ class Handover:
         if lease.snapshot.id == child.begin.id:
             return _taken(job, child, _report(child, changed), child.after, len(changed))
         wanted = patch(begin, after, await self._snapshots.manifest(lease.snapshot))
-        laid = partial(self._lay, child=child, wanted=wanted, now=lease.snapshot)
+        laid = partial(self._lay, child=child, wanted=wanted)
         return replace(job, tool=replace(job.tool, run=laid))
 
     async def _finished(self, run_id: str) -> Finished:
@@ -84,48 +88,37 @@ class Handover:
         end = ChildEnd(run_id=run_id, snapshot_id=lease.snapshot.id, spent=spent)
         return Finished(result=ended.result, begin=of.snapshot, after=lease.snapshot, end=end)
 
-    async def _lay(
-        self, _arguments: Any, context: ToolContext, *, child: Finished, wanted: Patch, now: SnapshotRef
-    ) -> ToolOutcome:
+    async def _lay(self, _arguments: Any, context: ToolContext, *, child: Finished, wanted: Patch) -> ToolOutcome:
         """Over files that have moved on since the child began."""
-        contents: dict[str, bytes] = {}
-        conflicts = list(wanted.conflicts)
-        for contest in wanted.contests:
-            text = await self._merged(contest, child, now)
-            if text is None:
-                conflicts.append(contest.path)
-            else:
-                contents[contest.path] = text
-        if conflicts:
-            return _void(child, _conflicting(child, conflicts))
-        entries = {**wanted.put, **{contest.path: contest.now for contest in wanted.contests}}
-        if sum(entry.size for entry in entries.values() if isinstance(entry, FileEntry)) > MOST_BYTES:
+        if sum(entry.size for entry in wanted.put.values() if isinstance(entry, FileEntry)) > MOST_BYTES:
             large = f"it is larger than {MOST_BYTES:,} bytes, and your files have changed meanwhile"
             return _void(child, f"Nothing of it was applied: {large}. {NEXT}")
-        for path in entries.keys() - contents.keys():
-            if isinstance(entries[path], FileEntry):
-                contents[path] = await self._snapshots.read(child.after, path) or b""
+        conflicts = list(wanted.conflicts)
+        # Whatever has been merged by then goes with the attempt where one does not fit.
+        conflicts += [one.path for one in wanted.contests if not await self._merge(one, child, context)]
+        if conflicts:
+            return _void(child, _conflicting(child, conflicts))
+        files = [path for path, entry in wanted.put.items() if isinstance(entry, FileEntry)]
+        contents = {path: await self._snapshots.read(child.after, path) or b"" for path in files}
         removed = b"".join(_name(path).encode(errors="surrogateescape") + b"\0" for path in wanted.remove)
-        for text, stdin in ((REMOVE, removed), (PUT, _archive(entries, contents) if entries else b"")):
+        for text, stdin in ((REMOVE, removed), (PUT, _archive(wanted.put, contents) if wanted.put else b"")):
             if stdin and (failed := await script(context, text, stdin=stdin)).exit_code != 0:
                 why = readable(failed.error).strip()[-500:] or failed.ended
                 return _void(child, f"Nothing of it was applied, as it failed: {why}. {NEXT}")
         return ToolOutcome(ToolResult(text=_report(child, wanted.changed)), child=child.end)
 
-    async def _merged(self, contest: Contest, child: Finished, now: SnapshotRef) -> bytes | None:
+    async def _merge(self, contest: Contest, child: Finished, context: ToolContext) -> bool:
+        """False where both have changed the same lines, or it is no text."""
         sides = [entry.size for entry in (contest.begin, contest.child, contest.now) if entry is not None]
-        if max(sides) > MERGED_BYTES:
-            return None
-        base = await self._begun(contest, child)
-        ours = await self._snapshots.read(now, contest.path)
+        base = await self._begun(contest, child) if max(sides) <= MERGED_BYTES else None
         theirs = await self._snapshots.read(child.after, contest.path)
-        if base is None or ours is None or theirs is None:
-            return None
-        try:
-            text = merged(base.decode(), ours.decode(), theirs.decode())
-        except UnicodeDecodeError:
-            return None
-        return None if text is None else text.encode()
+        if base is None or theirs is None:
+            return False
+        given = {"base": base, "theirs": theirs}
+        entries = dict.fromkeys(given, contest.child)
+        # By what is in the sandbox, and within its limits: comparing can be made to take very long.
+        result = await script(context, MERGE, _name(contest.path), stdin=_archive(entries, given))
+        return result.exit_code == 0
 
     async def _begun(self, contest: Contest, child: Finished) -> bytes | None:
         if contest.begin is not None:
@@ -183,7 +176,7 @@ def _name(path: str) -> str:
     return path.removeprefix(ROOT + "/")
 
 
-def _archive(entries: dict[str, Entry], contents: dict[str, bytes]) -> bytes:
+def _archive(entries: Mapping[str, Entry], contents: dict[str, bytes]) -> bytes:
     """Of these paths alone: directories that stand above them are left as they are."""
     made = io.BytesIO()
     with tarfile.open(fileobj=made, mode="w", format=tarfile.GNU_FORMAT, encoding="utf-8") as archive:

@@ -54,7 +54,7 @@ async def held(crowd: Crowd, ids: Sequence[str]) -> Figures:
     return {
         "activity slots in use": crowd.activities(),
         "pending activities of a sample": sum(pending),
-        "sandboxes (processes under the worker)": len(_family(worker.pid)) - 1,
+        "sandboxes (bwrap under the worker)": sum(_is_sandbox(process) for process in _family(worker.pid)),
         "open workspaces": crowd.directories(),
     }
 
@@ -104,6 +104,13 @@ def room(crowd: Crowd) -> Figures:
         disks[name] = {"files": len(files), "MB": round(sum(one.stat().st_size for one in files) / MEGABYTE, 1)}
     opened = {one.name: sum(_opened(process) for process in _family(one.pid)) for one in crowd.watched}
     return {"disk": disks, "open files": opened}
+
+
+def _is_sandbox(process: psutil.Process) -> bool:
+    try:
+        return str(process.name()) == "bwrap"
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _opened(process: psutil.Process) -> int:

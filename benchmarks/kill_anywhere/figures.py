@@ -164,6 +164,16 @@ def _told(outcome: Outcome, trace: Trace) -> Figures:
 
 
 def _redone_by_kill(outcome: Outcome, trace: Trace) -> list[tuple[str, int]]:
-    """By the number of the kill, from 1 on; 0 is before the first."""
-    begins = [one.at for one in outcome.injected]
-    return [(trace.name, bisect_right(begins, at)) for at in trace.redone]
+    return [(trace.name, number) for number in redone_by_kill([one.at for one in outcome.injected], trace)]
+
+
+def redone_by_kill(kills: Sequence[float], trace: Trace) -> list[int]:
+    """The number of the kill for each write that was done again, from 1 on; 0 is before the first. Of the kills in the
+    run's life it is the last one that none is put down to yet: what dies with a call may die again before that is made
+    again. One has two where there were more of them than kills."""
+    first = bisect_right(kills, trace.began)
+    found: list[int] = []
+    for at in sorted(trace.redone):
+        last = bisect_right(kills, at)
+        found.append(next((number for number in range(last, first, -1) if number not in found), last))
+    return found

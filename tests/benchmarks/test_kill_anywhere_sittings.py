@@ -4,10 +4,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.kill_anywhere.figures import Figures, tabled, united
+from benchmarks.kill_anywhere.figures import Figures, redone_by_kill, tabled, united
 from benchmarks.kill_anywhere.kills import KINDS, plan
 from benchmarks.kill_anywhere.resumed import Sample, quantile
 from benchmarks.kill_anywhere.sittings import Record, Wanted, planned
+from benchmarks.kill_anywhere.trace import Trace
+from benchmarks.kill_anywhere.work import WORKS
 
 
 def moved(*seconds: float) -> list[Sample]:
@@ -42,6 +44,12 @@ def test_sittings_add_up_and_their_percentiles_are_over_all_samples() -> None:
     of_kind = found["by kind"]["worker killed"]
     assert [of_kind[name] for name in ("injections", "runs hit", "redone", "p50", "max")] == [2, 4, 1, 1.0, 5.0]
     assert found["in all"]["a worker restarts on its host"]["injections"] == 2
+
+
+def test_a_write_that_is_done_again_is_put_down_to_a_kill_of_its_own() -> None:
+    trace = Trace("run", WORKS[0], began=10.0, redone=[23.0, 22.0, 40.0])
+    assert redone_by_kill([5.0, 15.0, 20.0, 30.0], trace) == [3, 2, 4]
+    assert redone_by_kill([5.0, 20.0, 50.0], trace) == [2, 2, 2]
 
 
 def test_whoever_goes_on_makes_what_is_left_with_seeds_of_its_own(tmp_path: Path) -> None:

@@ -71,7 +71,8 @@ PRIVATE_KEY = SecretRule(
     ("-----BEGIN ",),
     re.compile(
         r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-        rf"(?:(?:(?!-----(?:END|BEGIN) )[\s\S]){{0,{BLOCK_REACH - 200}}}+-----END [A-Z0-9 ]{{0,60}}-----"
+        # An atomic group: Python before 3.11.5 loses its place after a possessive repetition of a group (gh-106052).
+        rf"(?:(?>(?:(?!-----(?:END|BEGIN) )[\s\S]){{0,{BLOCK_REACH - 200}}})-----END [A-Z0-9 ]{{0,60}}-----"
         rf"|[A-Za-z0-9+/=\\ \t\r\n:,.-]{{0,{BLOCK_REACH - 200}}}+)"
     ),
 )

@@ -1,10 +1,11 @@
 """Whoever is stopped cannot keep a deadline; a process of its own does."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -38,6 +39,20 @@ def watchers(of: int) -> set[int]:
     return {pid for pid in children_of(of) if str(PROGRAM).encode() in arguments_of(pid)}
 
 
+def new_watcher(of: int, but: Collection[int] = ()) -> int:
+    """A process that has just become a program has no arguments for a moment."""
+    assert eventually(lambda: bool(watchers(of) - set(but)))
+    (found,) = watchers(of) - set(but)
+    return found
+
+
+def is_over(pid: int) -> bool:
+    """Whether it has closed all that it had open; its arguments are gone before that."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    return True
+
+
 def test_a_process_dies_at_its_deadline_and_not_where_it_was_lifted() -> None:
     kept = Deadlines()
     with sleeping() as late, sleeping() as early:
@@ -56,9 +71,9 @@ def test_deadlines_outlive_the_process_that_kept_them() -> None:
     kept = Deadlines()
     with sleeping() as first, sleeping() as second:
         kept.set(first.pid, 1.0 - GRACE_SECONDS)
-        (watcher,) = watchers(os.getpid()) - others
+        watcher = new_watcher(os.getpid(), others)
         os.kill(watcher, signal.SIGKILL)
-        assert eventually(lambda: watcher not in watchers(os.getpid()))
+        assert eventually(lambda: is_over(watcher))
         kept.set(second.pid, 500)
         assert first.wait(10) == -signal.SIGKILL
         assert second.poll() is None
@@ -71,7 +86,7 @@ def test_nobody_keeps_them_when_their_process_is_gone() -> None:
     with subprocess.Popen(program, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"set\n"
-        (watcher,) = watchers(process.pid)
+        watcher = new_watcher(process.pid)
         assert Path(f"/proc/{watcher}/environ").read_bytes() == b""
         process.kill()
         assert eventually(lambda: not Path(f"/proc/{watcher}/cmdline").exists(), 10)

@@ -59,9 +59,10 @@ class Deadlines:
 
     def lift(self, number: int) -> None:
         del self._watched[number]
-        # Where nobody hears it, nobody watches.
-        with contextlib.suppress(SandboxUnavailable):
-            self._say(f"{number}\n")
+        # Where nobody hears it, nobody watches; after the end of all of them nobody is started for it.
+        if self._process is not None:
+            with contextlib.suppress(SandboxUnavailable):
+                self._say(f"{number}\n")
 
     def close(self) -> None:
         if self._end is not None:

@@ -81,6 +81,17 @@ def test_deadlines_outlive_the_process_that_kept_them() -> None:
     assert watchers(os.getpid()) == others
 
 
+def test_nobody_is_started_to_hear_that_a_deadline_is_lifted() -> None:
+    others = watchers(os.getpid())
+    kept = Deadlines()
+    with sleeping() as process:
+        number = kept.set(process.pid, 500)
+        new_watcher(os.getpid(), others)
+        kept.close()
+        kept.lift(number)
+    assert watchers(os.getpid()) == others
+
+
 def test_nobody_keeps_them_when_their_process_is_gone() -> None:
     program = [sys.executable, "-c", ONE_DEADLINE]
     with subprocess.Popen(program, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:

@@ -4,14 +4,30 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 
 from adapters.sandboxes.cgroups import Cgroup
 from adapters.sandboxes.child import Child
 from adapters.sandboxes.deadlines import Deadline
 from adapters.sandboxes.names import Running, stop_marked
 from adapters.sandboxes.pipes import until_dead
-from adapters.sandboxes.proc import children_of, family_of
+from adapters.sandboxes.proc import children_of, family_of, filters_of
 from domain.errors import SandboxUnavailable
+
+TIED_SECONDS = 10.0
+LOOK_SECONDS = 0.0005
+
+
+async def tied(init: int) -> None:
+    """Until bwrap's end is the end of `init`. What it has started may be ready before, and would outlive us all.
+
+    bwrap takes on its filter of system calls right after it has asked the kernel for that."""
+    ours = filters_of(os.getpid())
+    end = time.monotonic() + TIED_SECONDS
+    while filters_of(init) <= ours:
+        if time.monotonic() > end:
+            raise SandboxUnavailable("The sandbox's first process could not be tied to the worker's life.")
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 class Namespaces:
@@ -40,6 +56,7 @@ class Namespaces:
             init = self._first_process()
             self._init = os.pidfd_open(init)
             self._pid = init
+            await tied(init)
             if self._cgroup is not None and self._awake is not None:
                 (inner,) = children_of(init)
                 await self._awake

@@ -38,6 +38,14 @@ def arguments_of(pid: int) -> list[bytes]:
     return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
 
 
+def filters_of(pid: int) -> int:
+    """How many filters of system calls are on its main thread. Raises OSError, or ValueError where none are counted."""
+    for line in Path(f"/proc/{pid}/status").read_bytes().splitlines():
+        if line.startswith(b"Seccomp_filters:"):
+            return int(line.split()[1])
+    raise ValueError("this kernel does not count filters of system calls")
+
+
 def tree_of(pid: int) -> list[int]:
     """Living processes of the session that `pid` leads, and descendants of any of them."""
     found = {pid}

@@ -1,15 +1,18 @@
 """Workers to be killed, one for each line on standard input: `many_workers.py <kind> <home> <token> <marks> <image>`.
 
 Forked, as 200 that each start from nothing take minutes. A worker says its process id when it is ready, waits for a
-signal, and says a dot the moment before it starts a command."""
+signal, and says a dot the moment before it starts a command. With one argument more, `at-go`, it kills itself in the
+moment in which it lets the command go."""
 
 import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from adapters.sandboxes.bubblewrap import BubblewrapSandbox
+from adapters.sandboxes.child import Child
 from adapters.sandboxes.docker import DockerSandbox
 from domain.sandbox import WORKSPACE_PATH, Command, WritableMount
 from tests.adapters.sandboxes.conftest import AGENT_UID
@@ -35,12 +38,19 @@ async def work(sandbox: BubblewrapSandbox | DockerSandbox, token: str, marks: st
     await sandbox.run(command)
 
 
-def main(kind: str, home: str, token: str, marks: str, image: str) -> None:
+def die_at_go(child: Child, stdin: bytes, go: Callable[[Child, bytes], None] = Child.go) -> None:
+    go(child, stdin)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main(kind: str, home: str, token: str, marks: str, image: str, moment: str = "") -> None:
     walls: BubblewrapSandbox | DockerSandbox = BubblewrapSandbox(Path(home), AGENT_UID)
     if kind == "bubblewrap":
         asyncio.run(walls.prepare())
     for _ in sys.stdin:
         if os.fork() == 0:
+            if moment == "at-go":
+                Child.go = die_at_go
             # The threads that speak to Docker's engine would not come along.
             own = DockerSandbox(Path(home), AGENT_UID, None) if kind == "docker" else walls
             asyncio.run(work(own, token, marks, image))

@@ -12,12 +12,14 @@ from pathlib import Path
 import docker
 import pytest
 
+from adapters.sandboxes import namespaces
 from adapters.sandboxes.bubblewrap import BubblewrapSandbox
 from adapters.sandboxes.delegation import find_cgroups
 from adapters.sandboxes.docker import DockerSandbox
 from adapters.sandboxes.docker_owner import Owner
 from adapters.sandboxes.none import NoSandbox
 from adapters.sandboxes.proc import all_pids, arguments_of
+from domain.errors import SandboxUnavailable
 from tests.adapters.conformance.sandbox import said, shell
 from tests.adapters.sandboxes.conftest import AGENT_UID
 
@@ -84,14 +86,22 @@ def test_no_process_outlives_a_worker_that_is_killed(bubblewrap: BubblewrapSandb
 
 
 def kill_many(
-    kind: str, home: Path, token: str, marks: Path, image: str = "", seconds: float = GONE_SECONDS
+    kind: str,
+    home: Path,
+    token: str,
+    marks: Path,
+    image: str = "",
+    seconds: float = GONE_SECONDS,
+    *,
+    at_go: bool = False,
 ) -> list[int]:
-    """Starts 200 workers one after the other and kills each 0 to 20 ms after it started a command. Answers how many
-    processes were still there `seconds` later, for each kill where there were any."""
+    """Starts 200 workers one after the other and kills each 0 to 20 ms after it started a command, or in the moment in
+    which it lets it go. Answers how many processes were still there `seconds` later, for each kill where there were
+    any."""
     script = str(Path(__file__).with_name("many_workers.py"))
     left: list[int] = []
     with subprocess.Popen(
-        [sys.executable, script, kind, str(home), token, str(marks), image],
+        [sys.executable, script, kind, str(home), token, str(marks), image, *(["at-go"] if at_go else [])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=ROOT,
@@ -104,8 +114,9 @@ def kill_many(
             pid = int(process.stdout.readline())
             os.kill(pid, signal.SIGUSR1)
             assert process.stdout.readline() == b".\n"
-            time.sleep(n / KILLS * LATEST_SECONDS)
-            os.kill(pid, signal.SIGKILL)
+            if not at_go:
+                time.sleep(n / KILLS * LATEST_SECONDS)
+                os.kill(pid, signal.SIGKILL)
             if not eventually(lambda: not alive(token, process.pid), seconds):
                 left.append(len(alive(token, process.pid)))
     return left
@@ -120,6 +131,21 @@ def test_nothing_at_all_outlives_200_workers_that_are_killed_while_a_command_sta
     assert alive(token) == []
     cgroups = find_cgroups(home)
     assert cgroups is None or cgroups.left("many-") == []
+
+
+def test_nothing_outlives_200_workers_that_die_as_they_let_a_command_go(
+    bubblewrap: BubblewrapSandbox, home: Path, folder: Path
+) -> None:
+    """bwrap starts what is in its namespace before it has tied the namespace's life to its own."""
+    assert kill_many("bubblewrap", home, f"2720{os.getpid()}", folder, at_go=True) == []
+
+
+def test_a_first_process_that_is_not_tied_to_the_worker_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(namespaces, "TIED_SECONDS", 0.05)
+    with subprocess.Popen(["sleep", "60"]) as untied:
+        with pytest.raises(SandboxUnavailable, match="could not be tied"):
+            asyncio.run(namespaces.tied(untied.pid))
+        untied.kill()
 
 
 @pytest.mark.timeout(900)

@@ -1,5 +1,6 @@
 """Statements on pooled connections."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,8 @@ NETWORK = {
     "tcp_user_timeout": 10_000,
 }
 WAIT_SECONDS = 5.0
-"""How long a statement waits for a connection before it is told that there is none."""
+"""How long a statement waits for a connection before it is told that there is none, and how long a cancelled one may
+still take."""
 
 
 async def open_pool(dsn: str, size: int = 10) -> Pool:
@@ -58,14 +60,28 @@ class Connections:
         """One statement, which is its own transaction. Sent again if the connection proves dead: each is repeatable."""
         with translated():
             try:
-                return await self._send(statement, parameters, prepare)
+                return await self._to_the_end(statement, parameters, prepare)
             except _Dead:
                 # A server that was restarted leaves a whole pool of dead connections behind.
                 await self.pool.check()
             try:
-                return await self._send(statement, parameters, prepare)
+                return await self._to_the_end(statement, parameters, prepare)
             except _Dead as dead:
                 raise dead.failure from None
+
+    async def _to_the_end(self, statement: bytes, parameters: Mapping[str, object], prepare: bool) -> list[Row]:
+        """A cancellation comes after the statement, as the driver now and then takes five seconds to stop one
+        (psycopg issue 1335), and then closes its connection."""
+        sending = asyncio.ensure_future(self._send(statement, parameters, prepare))
+        try:
+            return await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            try:
+                await asyncio.wait([sending], timeout=WAIT_SECONDS)
+            finally:
+                if not sending.cancel() and not sending.cancelled():
+                    sending.exception()  # nobody is left to hear of it
+            raise
 
     async def _send(self, statement: bytes, parameters: Mapping[str, object], prepare: bool) -> list[Row]:
         async with self.pool.connection() as connection:

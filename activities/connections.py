@@ -67,7 +67,8 @@ class Connections:
     async def _batches(self, over: asyncio.Event) -> None:
         while not over.is_set():
             try:
-                await asyncio.wait_for(over.wait(), BATCH_SECONDS)
+                async with asyncio.timeout(BATCH_SECONDS):
+                    await over.wait()
             except TimeoutError:
                 try:
                     await self._record()

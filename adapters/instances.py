@@ -33,7 +33,8 @@ class Instance:
             with contextlib.suppress(OSError):
                 (self.path / "alive").touch()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), ALIVE_SECONDS)
+                async with asyncio.timeout(ALIVE_SECONDS):
+                    await stop.wait()
 
     def hold(self, token: bytes, attempt: int) -> None:
         """Written before the activity begins. Not synced: after a power cut there is no process left to fail."""

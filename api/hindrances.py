@@ -68,7 +68,8 @@ class Hindrances:
     async def _look(self) -> None:
         self._asked = time.monotonic()
         try:
-            self._known = await asyncio.wait_for(self._ask(), ANSWER_SECONDS)
+            async with asyncio.timeout(ANSWER_SECONDS):
+                self._known = await self._ask()
         except (WorldError, RPCError, TimeoutError):
             self._known = {EVERY_RUN: NO_TEMPORAL}
         finally:

@@ -112,8 +112,8 @@ class TemporalRuns:
         try:
             try:
                 # The client tries a call that timed out again, so its own limit alone does not hold.
-                update = handle.execute_update(name, word, rpc_timeout=ANSWER_WITHIN)
-                await asyncio.wait_for(update, ANSWER_WITHIN.total_seconds())
+                async with asyncio.timeout(ANSWER_WITHIN.total_seconds()):
+                    await handle.execute_update(name, word, rpc_timeout=ANSWER_WITHIN)
             except (TimeoutError, WorkflowUpdateRPCTimeoutOrCancelledError):
                 await self._leave(handle, name, word)
                 return False
@@ -193,7 +193,8 @@ class TemporalRuns:
 
     async def _connect_now(self) -> Client:
         try:
-            return await asyncio.wait_for(self._connect(), CALL_WITHIN.total_seconds())
+            async with asyncio.timeout(CALL_WITHIN.total_seconds()):
+                return await self._connect()
         except (TimeoutError, RuntimeError, RPCError) as error:
             raise unreachable(error) from error
 

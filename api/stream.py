@@ -34,7 +34,8 @@ async def frames(
         more = True
         while more:
             try:
-                first = await asyncio.wait_for(buffered.get(), keep_alive_seconds)
+                async with asyncio.timeout(keep_alive_seconds):
+                    first = await buffered.get()
             except TimeoutError:
                 yield KEEPALIVE_COMMENT
                 continue

@@ -158,7 +158,8 @@ async def listens(address: str, within_seconds: float = 1.0) -> bool:
     """Whether anybody takes connections at host:port."""
     host, _, port = address.rpartition(":")
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(host or LOOPBACK, int(port)), within_seconds)
+        async with asyncio.timeout(within_seconds):
+            _, writer = await asyncio.open_connection(host or LOOPBACK, int(port))
     except (OSError, ValueError, TimeoutError):
         return False
     writer.close()
@@ -170,7 +171,8 @@ async def get_status(port: int, path: str) -> tuple[int, str]:
     try:
         reader, writer = await asyncio.open_connection(LOOPBACK, port)
         writer.write(f"GET {path} HTTP/1.0\r\nHost: {LOOPBACK}:{port}\r\nConnection: close\r\n\r\n".encode())
-        answer = (await asyncio.wait_for(reader.read(), 10)).decode(errors="replace")
+        async with asyncio.timeout(10):
+            answer = (await reader.read()).decode(errors="replace")
         writer.close()
     except (OSError, TimeoutError):
         return 0, ""

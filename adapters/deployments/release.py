@@ -77,7 +77,8 @@ class Release:
         watching = asyncio.create_task(self._watch())
         try:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._decided.wait(), PATIENCE_SECONDS)
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await self._decided.wait()
             yield
         finally:
             watching.cancel()

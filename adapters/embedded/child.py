@@ -60,7 +60,8 @@ class Child:
         if self.exit_code is None:
             self._send(signal.SIGTERM)
         try:
-            return await asyncio.wait_for(self._process.wait(), grace_seconds)
+            async with asyncio.timeout(grace_seconds):
+                return await self._process.wait()
         except TimeoutError:
             self.kill()
             return await self._process.wait()

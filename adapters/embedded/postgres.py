@@ -85,7 +85,8 @@ class EmbeddedPostgres:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self.wait(), grace_seconds)
+                async with asyncio.timeout(grace_seconds):
+                    await self.wait()
         self._child = self._adopted = None
         with suppress(OSError):
             self._socket.rmdir()

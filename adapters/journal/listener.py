@@ -33,7 +33,8 @@ class Follower:
     async def wait(self, poll_seconds: float) -> None:
         """Until something is new. Looks by itself after `poll_seconds`, should an announcement have been lost."""
         try:
-            await asyncio.wait_for(self._woken.wait(), poll_seconds)
+            async with asyncio.timeout(poll_seconds):
+                await self._woken.wait()
         except TimeoutError:
             self.changed = True
         self._woken.clear()

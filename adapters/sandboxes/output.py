@@ -87,7 +87,8 @@ class Live:
                     chunk, self._pending = bytes(self._pending), bytearray()
                     await self._show(chunk)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._done.wait(), LIVE_SECONDS)
+                    async with asyncio.timeout(LIVE_SECONDS):
+                        await self._done.wait()
         except Exception as error:
             log.warning("live output stopped: %r", error)
 

@@ -65,7 +65,8 @@ async def _blobs(parts: ApiParts) -> None:
 
 async def _worker(parts: ApiParts) -> DependencyView:
     try:
-        workers = await asyncio.wait_for(parts.runs.workers(), CHECK_SECONDS)
+        async with asyncio.timeout(CHECK_SECONDS):
+            workers = await parts.runs.workers()
     except (PerdureError, TimeoutError):
         return DependencyView(ok=False, required=False, detail="not known: Temporal does not answer")
     if not workers:
@@ -80,7 +81,8 @@ async def _worker(parts: ApiParts) -> DependencyView:
 
 async def _checked(probe: Callable[[], Awaitable[None]], required: bool) -> DependencyView:
     try:
-        await asyncio.wait_for(probe(), CHECK_SECONDS)
+        async with asyncio.timeout(CHECK_SECONDS):
+            await probe()
     except PerdureError as error:
         return DependencyView(ok=False, required=required, detail="does not answer", next_step=error.next_step)
     except TimeoutError:

@@ -21,8 +21,9 @@ NETWORK = {
     "tcp_user_timeout": 10_000,
 }
 WAIT_SECONDS = 5.0
-"""How long a statement waits for a connection before it is told that there is none, and how long a cancelled one may
-still take."""
+"""How long a statement waits for a connection before it is told that there is none."""
+CANCELLED_SECONDS = 5.0
+"""How long a statement may still take whose caller was cancelled."""
 
 
 async def open_pool(dsn: str, size: int = 10) -> Pool:
@@ -53,8 +54,9 @@ async def _in_utc(connection: AsyncConnection[Row]) -> None:
 
 
 class Connections:
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, cancelled_seconds: float = CANCELLED_SECONDS) -> None:
         self.pool = pool
+        self._cancelled_seconds = cancelled_seconds
 
     async def rows(self, statement: bytes, parameters: Mapping[str, object], prepare: bool = True) -> list[Row]:
         """One statement, which is its own transaction. Sent again if the connection proves dead: each is repeatable."""
@@ -77,7 +79,7 @@ class Connections:
             return await asyncio.shield(sending)
         except asyncio.CancelledError:
             try:
-                await asyncio.wait([sending], timeout=WAIT_SECONDS)
+                await asyncio.wait([sending], timeout=self._cancelled_seconds)
             finally:
                 if not sending.cancel() and not sending.cancelled():
                     sending.exception()  # nobody is left to hear of it

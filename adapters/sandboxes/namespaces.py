@@ -18,12 +18,12 @@ TIED_SECONDS = 10.0
 LOOK_SECONDS = 0.0005
 
 
-async def tied(init: int) -> None:
+async def tied(init: int, within_seconds: float = TIED_SECONDS) -> None:
     """Until bwrap's end is the end of `init`. What it has started may be ready before, and would outlive us all.
 
     bwrap takes on its filter of system calls right after it has asked the kernel for that."""
     ours = filters_of(os.getpid())
-    end = time.monotonic() + TIED_SECONDS
+    end = time.monotonic() + within_seconds
     while filters_of(init) <= ours:
         if time.monotonic() > end:
             raise SandboxUnavailable("The sandbox's first process could not be tied to the worker's life.")

@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-import adapters.journal.connections as connections_module
 from adapters.journal.connections import Connections, open_pool
 
 
@@ -28,19 +27,15 @@ async def test_a_cancelled_statement_is_finished_first_and_its_connection_stays_
         await pool.close()
 
 
-async def test_a_cancelled_statement_that_takes_too_long_is_stopped(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connections_module, "WAIT_SECONDS", 0.2)
+async def test_a_cancelled_statement_that_takes_too_long_is_stopped(database_url: str) -> None:
     pool = await open_pool(database_url, size=1)
     try:
-        connections = Connections(pool)
+        connections = Connections(pool, cancelled_seconds=0.2)
         sleeping = asyncio.create_task(connections.rows(b"SELECT pg_sleep(60)", {}))
         await asyncio.sleep(0.1)
         sleeping.cancel()
         with pytest.raises(asyncio.CancelledError):
             await sleeping
-        monkeypatch.undo()
         assert await connections.rows(b"SELECT 1", {}) == [(1,)]
     finally:
         await pool.close()

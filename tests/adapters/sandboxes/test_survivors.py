@@ -12,11 +12,11 @@ from pathlib import Path
 import docker
 import pytest
 
-from adapters.sandboxes import namespaces
 from adapters.sandboxes.bubblewrap import BubblewrapSandbox
 from adapters.sandboxes.delegation import find_cgroups
 from adapters.sandboxes.docker import DockerSandbox
 from adapters.sandboxes.docker_owner import Owner
+from adapters.sandboxes.namespaces import tied
 from adapters.sandboxes.none import NoSandbox
 from adapters.sandboxes.proc import all_pids, arguments_of
 from domain.errors import SandboxUnavailable
@@ -140,11 +140,10 @@ def test_nothing_outlives_200_workers_that_die_as_they_let_a_command_go(
     assert kill_many("bubblewrap", home, f"2720{os.getpid()}", folder, at_go=True) == []
 
 
-def test_a_first_process_that_is_not_tied_to_the_worker_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(namespaces, "TIED_SECONDS", 0.05)
+def test_a_first_process_that_is_not_tied_to_the_worker_yet_is_waited_for() -> None:
     with subprocess.Popen(["sleep", "60"]) as untied:
         with pytest.raises(SandboxUnavailable, match="could not be tied"):
-            asyncio.run(namespaces.tied(untied.pid))
+            asyncio.run(tied(untied.pid, 0.05))
         untied.kill()
 
 

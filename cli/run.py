@@ -45,6 +45,7 @@ def run(
     reviewer: Annotated[list[str] | None, typer.Option(help="User to ask for a review; many.")] = None,
     team_reviewer: Annotated[list[str] | None, typer.Option(help="Team to ask for a review; many.")] = None,
     comment_on: Annotated[int | None, typer.Option(help="Issue or pull request that is told the result.")] = None,
+    notify_url: Annotated[str | None, typer.Option(help="Is told, signed, of its end and its waits.")] = None,
     tool_policy: Annotated[str | None, typer.Option(help="What tools may do unasked.")] = None,
     limit: Annotated[list[str] | None, typer.Option(help="turns=N, tokens=N, cost_usd=X or seconds=N; many.")] = None,
     sandbox_limit: Annotated[list[str] | None, typer.Option(help="As memory_bytes=N; only lowers; many.")] = None,
@@ -142,7 +143,7 @@ def _command(context: typer.Context, named: str, verb: str, body: Json | None, j
 
 def _request(given: Mapping[str, Any]) -> Json:
     """What was given on the command line as the body of a request; the server knows the defaults."""
-    plainly = ("agent", "model", "verify", "setup", "plan", "tool_policy", "priority", "comment_on")
+    plainly = ("agent", "model", "verify", "setup", "plan", "tool_policy", "priority", "comment_on", "notify_url")
     body: Json = {name: given[name] for name in plainly if given[name] not in (None, [])}
     body["task"] = sys.stdin.read() if given["task"] == "-" else given["task"]
     body |= {name: True for name in ("plan_approval", "publish_approval") if given[name]}

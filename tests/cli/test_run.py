@@ -76,3 +76,11 @@ def test_a_pull_request_is_asked_for_by_options(up: Up) -> None:
     assert "PERDURE_GITHUB_HOSTS" in refused.stderr
     wrong = perdure(up.home, "run", "Do it", *where, "--reviewer", "not a name")
     assert "pull_request.reviewers.0" in wrong.stdout + wrong.stderr
+
+
+def test_who_is_told_is_an_option_and_must_be_one_of_the_operators_hosts(up: Up) -> None:
+    refused = perdure(
+        up.home, "run", "Do it", "--model", "scripted:echo@1", "--notify-url", "https://evil.example.com/x"
+    )
+    assert refused.returncode == 2
+    assert "evil.example.com" in refused.stderr

@@ -8,7 +8,6 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 from adapters.sandboxes.bubblewrap import BubblewrapSandbox
@@ -38,8 +37,11 @@ async def work(sandbox: BubblewrapSandbox | DockerSandbox, token: str, marks: st
     await sandbox.run(command)
 
 
-def die_at_go(child: Child, stdin: bytes, go: Callable[[Child, bytes], None] = Child.go) -> None:
-    go(child, stdin)
+let_go = Child.go
+
+
+def die_at_go(self: Child, stdin: bytes) -> None:
+    let_go(self, stdin)
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -83,4 +83,4 @@ def test_who_is_told_is_an_option_and_must_be_one_of_the_operators_hosts(up: Up)
         up.home, "run", "Do it", "--model", "scripted:echo@1", "--notify-url", "https://evil.example.com/x"
     )
     assert refused.returncode == 2
-    assert "evil.example.com" in refused.stderr
+    assert "notify_url: its host and port are not among those" in refused.stderr

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import logging
+import signal
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -10,7 +12,9 @@ from typing import Any
 import psutil
 
 from tests.fixtures.stack import PATIENCE_SECONDS, Process, Stack
+from tests.workflows.test_durability import redone
 
+LOG = logging.getLogger(__name__)
 LONG = """
 about: A command that takes longer than a worker that drains waits for.
 conversations:
@@ -30,6 +34,11 @@ conversations:
 """
 LONG_CALL = "turn/2/call/0"
 LONG_LOG = "one\ntwo\nyes in /workspace/sub\n"
+
+
+async def submit(stack: Stack, script: str) -> str:
+    stack.scripted.add("long", script)
+    return await stack.submit(task="Log", model="scripted:long", plan=False)
 
 
 @contextlib.asynccontextmanager
@@ -92,3 +101,30 @@ def processes(marker: str) -> list[str]:
             if marker in words:
                 found.append(f"{path.parent.name} {words[:200]}")
     return found
+
+
+async def comes_back_late(stack: Stack) -> None:
+    """It hung for so long that another host has the run: journal and files are the other's, whatever it still does."""
+    run_id = await submit(stack, LONG)
+    await stack.until_event(run_id, f"{LONG_CALL}/started/1", seconds=120)
+    assert stack.worker.running is not None
+    stack.worker.running.send_signal(signal.SIGSTOP)
+    hung = time.monotonic()
+    try:
+        async with serving(stack.another_worker("elsewhere", stack.home / "elsewhere")):
+            await stack.until_event(run_id, f"{LONG_CALL}/started/2", seconds=120)
+            LOG.info("on another host %.1f s after the worker fell silent", time.monotonic() - hung)
+            # The zombie finds its command ended, its tasks given up and its generation superseded, all at once.
+            stack.worker.running.send_signal(signal.SIGCONT)
+            await finished(stack, run_id, seconds=120)
+            hosts = await hosts_of(stack, run_id)
+            assert len(hosts) == len(set(hosts)) == 2
+            assert await redone(stack, run_id) == [f"{LONG_CALL}/redone/1"]
+            returned = await stack.until_event(run_id, f"{LONG_CALL}/returned")
+            assert returned["event"]["attempt"] == 2
+            statuses = [one["event"] for one in await stack.events(run_id, "status_changed")]
+            (lost,) = [one for one in statuses if one["waiting_for"] == "host"]
+            assert hosts[0] in lost["reason"]
+    finally:
+        stack.worker.running.send_signal(signal.SIGCONT)
+        await stack.worker.kill()

@@ -11,6 +11,8 @@ import pytest_asyncio
 from adapters.models.scripted import ScriptedServer
 from tests.fixtures.git_server import git
 from tests.fixtures.stack import Stack, make_stack
+from tests.workflows.fates import LONG, LONG_CALL, comes_back_late, finished, hosts_of
+from tests.workflows.fates import submit as start_long
 from tests.workflows.sayings import bash, call, decide, finish, result, says, script, submit
 from tests.workflows.scripts import BROKEN, CHECK, MEND
 from tests.workflows.test_durability import SLOW_CALL, check, redone, undisturbed
@@ -106,6 +108,24 @@ async def test_a_run_outlives_the_disk_of_its_worker(docker_stack: Stack) -> Non
     await asyncio.to_thread(shutil.rmtree, home)
     await docker_stack.worker.start()
     await check(docker_stack, run_id, expected)
+
+
+async def test_a_long_call_is_handed_to_the_worker_that_takes_the_place(docker_stack: Stack) -> None:
+    docker_stack.scripted.clear()
+    run_id = await start_long(docker_stack, LONG)
+    await docker_stack.until_event(run_id, f"{LONG_CALL}/started/1", seconds=120)
+    await docker_stack.worker.end()
+    await docker_stack.worker.start()
+    await finished(docker_stack, run_id)
+    assert await redone(docker_stack, run_id) == [f"{LONG_CALL}/redone/1"]
+    assert len(await hosts_of(docker_stack, run_id)) == 1
+
+
+async def test_a_worker_that_comes_back_late_changes_nothing(docker_stack: Stack) -> None:
+    docker_stack.scripted.clear()
+    await comes_back_late(docker_stack)
+    await docker_stack.worker.start()
+    await docker_stack.up()
 
 
 async def test_a_run_goes_on_in_the_other_sandbox(docker_stack: Stack) -> None:

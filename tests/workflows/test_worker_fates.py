@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,18 +12,23 @@ import pytest_asyncio
 from adapters.models.scripted import ScriptedServer
 from tests.fixtures.forwarder import Forwarder, Wire
 from tests.fixtures.stack import Stack, make_stack
-from tests.workflows.fates import LONG, LONG_CALL, finished, holder, hosts_of, no_process_is_left, serving
+from tests.workflows.fates import (
+    LONG,
+    LONG_CALL,
+    comes_back_late,
+    finished,
+    holder,
+    hosts_of,
+    no_process_is_left,
+    serving,
+    submit,
+)
 from tests.workflows.test_durability import redone
 
 LOG = logging.getLogger(__name__)
 QUICK = LONG.replace("sleep 20", "sleep 1")
 CUT_SECONDS = 8.0
 """Longer than a heartbeat may be late."""
-
-
-async def submit(stack: Stack, script: str) -> str:
-    stack.scripted.add("long", script)
-    return await stack.submit(task="Log", model="scripted:long", plan=False)
 
 
 async def test_a_call_that_ends_soon_is_finished_by_the_worker_that_was_told_to_stop(stack: Stack) -> None:
@@ -124,27 +128,4 @@ async def test_a_run_outlives_the_loss_of_the_network(wired: tuple[Stack, Forwar
 
 
 async def test_a_worker_that_comes_back_late_changes_nothing(stack: Stack) -> None:
-    """It hung for so long that another host has the run: journal and files are the other's, whatever it still does."""
-    run_id = await submit(stack, LONG)
-    await stack.until_event(run_id, f"{LONG_CALL}/started/1", seconds=120)
-    assert stack.worker.running is not None
-    stack.worker.running.send_signal(signal.SIGSTOP)
-    hung = time.monotonic()
-    try:
-        async with serving(stack.another_worker("elsewhere", stack.home / "elsewhere")):
-            await stack.until_event(run_id, f"{LONG_CALL}/started/2", seconds=120)
-            LOG.info("on another host %.1f s after the worker fell silent", time.monotonic() - hung)
-            # The zombie finds its command ended, its tasks given up and its generation superseded, all at once.
-            stack.worker.running.send_signal(signal.SIGCONT)
-            await finished(stack, run_id, seconds=120)
-            hosts = await hosts_of(stack, run_id)
-            assert len(hosts) == len(set(hosts)) == 2
-            assert await redone(stack, run_id) == [f"{LONG_CALL}/redone/1"]
-            returned = await stack.until_event(run_id, f"{LONG_CALL}/returned")
-            assert returned["event"]["attempt"] == 2
-            statuses = [one["event"] for one in await stack.events(run_id, "status_changed")]
-            (lost,) = [one for one in statuses if one["waiting_for"] == "host"]
-            assert hosts[0] in lost["reason"]
-    finally:
-        stack.worker.running.send_signal(signal.SIGCONT)
-        await stack.worker.kill()
+    await comes_back_late(stack)

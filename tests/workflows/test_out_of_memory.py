@@ -1,0 +1,72 @@
+"""A worker that the kernel kills because the memory it may have is used up."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from adapters.sandboxes.cgroups import Cgroup
+from adapters.sandboxes.delegation import find_cgroups
+from domain.sandbox import SandboxLimits
+from tests.fixtures.stack import Stack
+from tests.workflows.fates import LONG, LONG_CALL, finished, no_process_is_left, submit
+from tests.workflows.test_durability import redone
+
+AMPLE = SandboxLimits(memory_bytes=8 << 30, processes=4096)
+SQUEEZE_SECONDS = 60.0
+FILES = {False: ("memory.usage_in_bytes", "memory.limit_in_bytes"), True: ("memory.current", "memory.max")}
+
+
+@dataclass
+class Room:
+    """A control group with a worker in it."""
+
+    group: Cgroup
+    used: Path
+    limit: Path
+
+    def shrink(self) -> None:
+        """To what is used just now: whoever asks for more is killed, or has others killed."""
+        with contextlib.suppress(OSError):  # busy, while nothing can be reclaimed
+            self.limit.write_text(self.used.read_text())
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def room(open_directory: Path) -> AsyncIterator[Room]:
+    cgroups = find_cgroups(open_directory, ("memory",))
+    if cgroups is None:
+        pytest.skip("this user may make no control group for memory")
+    (controller,) = cgroups.controllers
+    group = cgroups.make("worker", AMPLE)
+    (directory,) = group.directories
+    yield Room(group, *(directory / name for name in FILES[controller.unified]))
+    # The worker made its own groups in there.
+    for inner in sorted(directory.rglob("*/"), key=lambda path: len(path.parts), reverse=True):
+        inner.rmdir()
+    await group.remove()
+
+
+async def test_a_run_outlives_a_worker_that_is_out_of_memory(stack: Stack, room: Room) -> None:
+    await stack.worker.end()
+    with room.group.entered():
+        await stack.worker.start()
+    assert stack.worker.running is not None
+    if room.group.joins:
+        room.group.join(stack.worker.running.pid)
+    run_id = await submit(stack, LONG)
+    await stack.until_event(run_id, f"{LONG_CALL}/started/1", seconds=120)
+    async with asyncio.timeout(SQUEEZE_SECONDS):
+        while stack.worker.running.returncode is None:
+            room.shrink()
+            await asyncio.sleep(0.05)
+    assert stack.worker.running.returncode == -signal.SIGKILL
+    assert room.group.out_of_memory()
+    await stack.worker.start()
+    await finished(stack, run_id)
+    assert await redone(stack, run_id) == [f"{LONG_CALL}/redone/1"]
+    await no_process_is_left(run_id)

@@ -41,15 +41,16 @@ class Admissions:
 
         Raises NotAdmitted where a limit is used up. Waits while others hold what is left, and shows it."""
         wanted = self._wanted(input, model, request, dossier)
-        began = monotonic()
+        began, shown = monotonic(), False
         while (admission := await self._journal.admit(wanted)).verdict == "held":
             if monotonic() - began > HELD_SECONDS:
                 raise WorldError("Other runs of the same account hold what is left.", retry_after_seconds=1.0)
             if monotonic() - began > QUIET_SECONDS:
+                shown = True
                 await self._show_held(input, admission)
             # So that those who wait do not all ask at the same moment.
             await asyncio.sleep(random.uniform(0.2, 0.8))  # noqa: S311  nothing is guarded by it
-        await self._show_let_in(input, monotonic() - began > QUIET_SECONDS)
+        await self._show_let_in(input, shown)
         if admission.verdict == "used_up":
             raise NotAdmitted(self._refusal(wanted, admission))
         return wanted, await self._warned(input, admission.account)

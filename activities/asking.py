@@ -10,13 +10,45 @@ from activities.admission import Admissions
 from activities.live import LiveStream
 from activities.turns import CallModelInput
 from domain.dossier import Dossier
-from domain.errors import KeyRefused, PerdureError, ProviderUnavailable, RunStopped
+from domain.errors import KeyRefused, NotSent, PerdureError, ProviderUnavailable, RunStopped
 from domain.event import TurnAnswered
 from domain.model import AssistantMessage, Block, ModelAnswer, ModelRequest, ToolCall, cost_usd
 from domain.ports import Journal, Model, Models, SharedWeather
 from domain.record import RecordedEvent
 from domain.secrets import Mask
 from domain.weather import Outlook, Place, WeatherRules, gust, known_weather
+
+FRESH_SECONDS = 2.0
+"""So long after a look at the journal a question may leave: less than what a silent attempt is replaced after."""
+
+
+class Answered(Exception):
+    """Another attempt had the turn's answer first: `recorded`."""
+
+    def __init__(self, recorded: RecordedEvent) -> None:
+        super().__init__("the turn has an answer already")
+        self.recorded = recorded
+
+
+class Unanswered:
+    """That the journal has no answer to a turn, and when that was last known.
+
+    A process that is stopped here and comes back would else ask for what the attempt that followed it has paid for."""
+
+    def __init__(self, journal: Journal, run_id: str, turn: int, known_at: float) -> None:
+        self._journal = journal
+        self._run_id = run_id
+        self._key = f"turn/{turn}"
+        self._known_at = known_at
+
+    async def until(self, fresh_seconds: float) -> float:
+        """The time of the monotonic clock up to which it may be believed; raises Answered where it is so no longer."""
+        if monotonic() > self._known_at + fresh_seconds / 2:
+            self._known_at = monotonic()
+            recorded = await self._journal.find(self._run_id, self._key)
+            if recorded is not None:
+                raise Answered(recorded)
+        return self._known_at + fresh_seconds
 
 
 class Asking:
@@ -43,6 +75,7 @@ class Asking:
         dossier: Dossier,
         request: Callable[[str], ModelRequest],
         admitted: Callable[[], Awaitable[None]],
+        unanswered: Unanswered,
     ) -> Sequence[RecordedEvent]:
         """What stands in the journal afterwards, the answer first; `request` is made for the model's own name.
 
@@ -54,7 +87,11 @@ class Asking:
         reserved, warned = await self._admissions.reserve(input, model, asked, dossier)
         began = monotonic()
         try:
-            answer = await self._answer(input, model, provider, request(name) if warned else asked, admitted)
+            asked = request(name) if warned else asked
+            answer = await self._answer(input, model, provider, asked, admitted, unanswered)
+        except Answered as found:
+            await self._admissions.release(reserved)
+            return [found.recorded]
         except PerdureError:
             await self._admissions.release(reserved)
             raise
@@ -67,6 +104,7 @@ class Asking:
         provider: Model,
         asked: ModelRequest,
         admitted: Callable[[], Awaitable[None]],
+        unanswered: Unanswered,
     ) -> ModelAnswer:
         """As the weather allows it, and the weather hears how it went."""
         place = self._models.place(model)
@@ -76,7 +114,7 @@ class Asking:
         await admitted()
         stream = Clearing(self._weather, place, outlook, await self._stream(input))
         try:
-            answer = await provider.answer(asked, stream.send)
+            answer = await self._in_time(provider, asked, stream, unanswered)
         except (ProviderUnavailable, KeyRefused) as error:
             await self._heard(input, place, outlook, error)
             raise
@@ -89,6 +127,17 @@ class Asking:
             raise
         await stream.clear()
         return answer
+
+    async def _in_time(
+        self, provider: Model, asked: ModelRequest, stream: "Clearing", unanswered: Unanswered
+    ) -> ModelAnswer:
+        """Where it took too long to get through to the provider, the next try has twice the time."""
+        fresh = FRESH_SECONDS
+        while True:
+            try:
+                return await provider.answer(asked, stream.send, await unanswered.until(fresh))
+            except NotSent:
+                fresh *= 2
 
     async def _heard(
         self, input: CallModelInput, place: Place, outlook: Outlook, error: ProviderUnavailable | KeyRefused

@@ -7,7 +7,7 @@ from itertools import takewhile
 
 from temporalio import activity
 
-from activities.asking import Asking
+from activities.asking import Asking, Unanswered
 from activities.sights import show_wait, show_wait_over
 from activities.turns import CallModelInput
 from domain.chain import Chain
@@ -33,13 +33,18 @@ class Failover:
         self._rules = rules
 
     async def ask(
-        self, input: CallModelInput, dossier: Dossier, request: Callable[[str], ModelRequest]
+        self,
+        input: CallModelInput,
+        dossier: Dossier,
+        request: Callable[[str], ModelRequest],
+        unanswered: Unanswered,
     ) -> Sequence[RecordedEvent]:
         """The first answer along the chain. Where there is none, raises what the run waits for or ends with."""
         steps = _Steps(self._journal, input, dossier.chain)
         for model in dossier.chain.order(input.model):
             try:
-                return await self._asking.ask(input, model, dossier, request, partial(steps.take, model))
+                admitted = partial(steps.take, model)
+                return await self._asking.ask(input, model, dossier, request, admitted, unanswered)
             except (ProviderUnavailable, ProviderRefused) as error:
                 steps.met.append((model, _not_for_ever(dossier.chain, input.turn, error)))
                 if not self._goes_on(input, dossier.chain, *steps.met[-1]):

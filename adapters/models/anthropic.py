@@ -6,6 +6,7 @@ from typing_extensions import override
 
 from adapters.models.anthropic_wire import MessageRequests, MessagesAnswer
 from adapters.models.endpoint import Endpoint, Patience
+from adapters.models.leaving import hurry
 from adapters.models.streamed import STREAM, StreamedModel
 from adapters.models.transport import Meaning
 from domain.model import ModelRequest
@@ -77,13 +78,16 @@ class AnthropicModel(StreamedModel["AsyncAnthropic"]):
     @override
     def _connected(self) -> "AsyncAnthropic":
         import httpx2
-        from anthropic import AsyncAnthropic
+        from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
 
         patience = self._patience
         return AsyncAnthropic(
             api_key=self._endpoint.key.get_secret_value(),
             base_url=self._endpoint.base_url,
-            timeout=httpx2.Timeout(patience.read_seconds, connect=patience.connect_seconds),
+            timeout=(timeout := httpx2.Timeout(patience.read_seconds, connect=patience.connect_seconds)),
+            http_client=DefaultAsyncHttpxClient(
+                base_url=self._endpoint.base_url, timeout=timeout, event_hooks={"request": [hurry]}
+            ),
             max_retries=0,
             open_telemetry=False,
         )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from adapters.models.endpoint import Endpoint, Patience
+from adapters.models.leaving import hurry
 from adapters.models.openai_wire import ChatAnswer, ChatRequests
 from adapters.models.streamed import STREAM, StreamedModel
 from adapters.models.transport import Meaning
@@ -71,12 +72,15 @@ class OpenAIModel(StreamedModel["AsyncOpenAI"]):
     @override
     def _connected(self) -> "AsyncOpenAI":
         import httpx2
-        from openai import AsyncOpenAI
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
         patience = self._patience
         return AsyncOpenAI(
             api_key=self._endpoint.key.get_secret_value(),
             base_url=self._endpoint.base_url,
-            timeout=httpx2.Timeout(patience.read_seconds, connect=patience.connect_seconds),
+            timeout=(timeout := httpx2.Timeout(patience.read_seconds, connect=patience.connect_seconds)),
+            http_client=DefaultAsyncHttpxClient(
+                base_url=self._endpoint.base_url, timeout=timeout, event_hooks={"request": [hurry]}
+            ),
             max_retries=0,
         )

@@ -1,6 +1,7 @@
 """How every provider is asked: one request, one stream, one error of ours."""
 
 import asyncio
+import math
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from adapters.models.endpoint import Endpoint, Patience
 from adapters.models.failures import lost, unreadable
+from adapters.models.leaving import leaving_by, not_sent
 from adapters.models.stream import read_events
 from adapters.models.transport import Meaning, translate
 from domain.errors import PerdureError
@@ -50,11 +52,14 @@ class StreamedModel(ABC, Generic[ClientT]):
         self._client: ClientT | None = None
         self._opening = asyncio.Lock()
 
-    async def answer(self, request: ModelRequest, on_delta: OnDelta | None = None) -> ModelAnswer:
-        """Raises ProviderUnavailable, ContextTooLong or ProviderRefused."""
+    async def answer(
+        self, request: ModelRequest, on_delta: OnDelta | None = None, leaves_by: float = math.inf
+    ) -> ModelAnswer:
+        """Raises ProviderUnavailable, ContextTooLong or ProviderRefused; NotSent where it would leave too late."""
         growing = self._growing(request)
         async with self._translated():
-            response = await self._send(await self._open(), self._body(request))
+            with leaving_by(leaves_by):
+                response = await self._send(await self._open(), self._body(request))
             try:
                 async for event in read_events(response, self._endpoint, self._patience):
                     for kind, text in self._taken(growing, event):
@@ -95,6 +100,8 @@ class StreamedModel(ABC, Generic[ClientT]):
                 raise
             raise lost(self._endpoint, f"no whole answer in {allowed:g} s") from error
         except Exception as error:
+            if (late := not_sent(error)) is not None:
+                raise late from error
             translated = translate(self._endpoint, error, self._meanings)
             if translated is None:
                 raise

@@ -1,5 +1,6 @@
 """Who answers."""
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
@@ -11,9 +12,13 @@ class Model(Protocol):
     """One provider. Raises ProviderUnavailable (retry), ContextTooLong, ProviderRefused (stop)."""
 
     async def answer(
-        self, request: ModelRequest, on_delta: Callable[[str, str], Awaitable[None]] | None = None
+        self,
+        request: ModelRequest,
+        on_delta: Callable[[str, str], Awaitable[None]] | None = None,
+        leaves_by: float = math.inf,
     ) -> ModelAnswer:
-        """`on_delta(kind, text)` is awaited as tokens come; kinds as in LiveDelta."""
+        """`on_delta(kind, text)` is awaited as tokens come; kinds as in LiveDelta. Raises NotSent where the request
+        would leave after `leaves_by`, a time of the monotonic clock."""
         ...
 
     async def close(self) -> None: ...

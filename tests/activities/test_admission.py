@@ -1,6 +1,7 @@
 """A turn is asked for only where its account has room, and what was reserved for it is given back or settled."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -45,7 +46,10 @@ class Mind:
         self._price = price
 
     async def answer(
-        self, request: ModelRequest, on_delta: Callable[[str, str], Awaitable[None]] | None = None
+        self,
+        request: ModelRequest,
+        on_delta: Callable[[str, str], Awaitable[None]] | None = None,
+        leaves_by: float = math.inf,
     ) -> ModelAnswer:
         self.asked.append(request)
         if len(self.asked) <= self.away:

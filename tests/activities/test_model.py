@@ -1,17 +1,21 @@
 """One turn of a model, where two attempts ask at the same time."""
 
 import asyncio
+import math
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import uuid4
 
 from temporalio.testing import ActivityEnvironment
 
+from activities.asking import FRESH_SECONDS
 from activities.dossiers import Dossiers
 from activities.model import ModelActivities
 from activities.turns import CallModelInput
 from adapters.clock import SystemClock
 from adapters.journal.postgres import PostgresJournal
 from adapters.prompts import FilePrompts
+from domain.errors import NotSent
 from domain.model import ModelAnswer, ModelCard, ModelRequest, Price, ToolCall, Usage
 from domain.secrets import Mask
 from domain.terms import Site
@@ -23,16 +27,27 @@ BAD = ToolCall(id="b", name="bash", arguments="{}")
 
 
 class TwoMinds:
-    """Says one thing to the first who asks and another to the second; the second is answered first."""
+    """Says one thing to the first who asks and another to the second; the second is answered first. With `seconds` the
+    question of the first gets no further for so long, and does not leave once it is late."""
 
-    def __init__(self, first: ToolCall, second: ToolCall) -> None:
+    def __init__(self, first: ToolCall, second: ToolCall, seconds: float = 0.0) -> None:
         self._answers = [first, second]
         self._second_is_told = asyncio.Event()
+        self._seconds = seconds
+        self.asked = 0
 
     async def answer(
-        self, request: ModelRequest, on_delta: Callable[[str, str], Awaitable[None]] | None = None
+        self,
+        request: ModelRequest,
+        on_delta: Callable[[str, str], Awaitable[None]] | None = None,
+        leaves_by: float = math.inf,
     ) -> ModelAnswer:
         call = self._answers.pop(0)
+        if self._answers:
+            await asyncio.sleep(self._seconds)
+            if time.monotonic() > leaves_by:
+                raise NotSent("too late")
+        self.asked += 1
         if self._answers:
             await self._second_is_told.wait()
         return ModelAnswer(blocks=(call,), stop="tool_calls", usage=Usage(), model=request.model)
@@ -61,9 +76,12 @@ class TwoMinds:
 
 async def results(journal: PostgresJournal, late: ToolCall, early: ToolCall) -> list[str]:
     """Keys of what the journal has after an attempt that was thought dead answered `late`, and its retry `early`."""
+    return await two_attempts(journal, TwoMinds(late, early))
+
+
+async def two_attempts(journal: PostgresJournal, models: TwoMinds) -> list[str]:
     run_id = str(uuid4())
     await journal.submit(submission(run_id))
-    models = TwoMinds(late, early)
     parts = (
         journal,
         Dossiers(journal),
@@ -93,3 +111,11 @@ async def test_what_a_late_attempt_said_wrongly_does_not_answer_the_calls_of_the
 
 async def test_a_malformed_call_is_answered_once(journal: PostgresJournal) -> None:
     assert await results(journal, late=GOOD, early=BAD) == ["submitted", "turn/1", "turn/1/call/0/returned"]
+
+
+async def test_an_attempt_that_was_stopped_before_it_asked_does_not_ask_for_what_its_retry_has_paid_for(
+    journal: PostgresJournal,
+) -> None:
+    models = TwoMinds(BAD, GOOD, seconds=FRESH_SECONDS + 0.2)
+    assert await two_attempts(journal, models) == ["submitted", "turn/1"]
+    assert models.asked == 1

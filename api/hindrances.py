@@ -1,16 +1,18 @@
 """Why runs cannot go on where the journal cannot say it: what writes it is down, or fails."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError
 
 from domain.errors import WorldError
-from domain.run import RunSummary
+from domain.run import RunSummary, WaitingFor
 
 PROBLEMS = SearchAttributeKey.for_keyword_list("TemporalReportedProblems")
 """Temporal's own mark for workflows whose tasks fail again and again."""
@@ -37,6 +39,15 @@ NO_WORKER = "No worker is up that could take it. Nothing is lost: start one (`pe
 
 Silence = Callable[[], Awaitable[float | None]]
 """Seconds since any worker has said that it lives; None where none ever has."""
+Stranded = Callable[[], Awaitable[Mapping[str, str]]]
+"""Hosts that have been silent for a while, by quiet run that has its files there."""
+
+
+class Hindrance(NamedTuple):
+    reason: str
+    waiting_for: WaitingFor = "worker"
+    of_quiet_runs: bool = False
+    """It is said only of runs of which nothing was recorded for a while."""
 
 
 class Hindrances:
@@ -48,22 +59,24 @@ class Hindrances:
         workers: Callable[[], Awaitable[Sequence[str]]],
         task_queue: str,
         silence: Silence,
+        stranded: Stranded,
     ) -> None:
         self._silence = silence
+        self._stranded = stranded
         self._connected = connected
         self._workers = workers
         self._query = f"ExecutionStatus = 'Running' AND TaskQueue = '{task_queue}' AND {PROBLEMS.name} IS NOT NULL"
-        self._known: Mapping[str, str] = dict[str, str]()
+        self._known: Mapping[str, Hindrance] = dict[str, Hindrance]()
         self._told = self._asked = -STALE_SECONDS
         self._asking: asyncio.Task[None] | None = None
 
-    async def known(self) -> Mapping[str, str]:
+    async def known(self) -> Mapping[str, Hindrance]:
         """Why, by run or for EVERY_RUN; nothing where that has not been found out lately."""
         if self._asking is None and time.monotonic() - self._asked >= FRESH_SECONDS:
             self._asking = asyncio.create_task(self._look())
         if self._asking is not None:
             await asyncio.wait({self._asking}, timeout=WAIT_SECONDS)
-        return self._known if time.monotonic() - self._told < STALE_SECONDS else dict[str, str]()
+        return self._known if time.monotonic() - self._told < STALE_SECONDS else dict[str, Hindrance]()
 
     async def _look(self) -> None:
         self._asked = time.monotonic()
@@ -71,20 +84,25 @@ class Hindrances:
             async with asyncio.timeout(ANSWER_SECONDS):
                 self._known = await self._ask()
         except (WorldError, RPCError, TimeoutError):
-            self._known = {EVERY_RUN: NO_TEMPORAL}
+            self._known = {EVERY_RUN: Hindrance(NO_TEMPORAL, of_quiet_runs=True)}
         finally:
             self._told = time.monotonic()
             self._asking = None
 
-    async def _ask(self) -> Mapping[str, str]:
+    async def _ask(self) -> Mapping[str, Hindrance]:
         client = await self._connected()
-        found: dict[str, str] = {}
+        found: dict[str, Hindrance] = {}
         if why := await self._unserved():
-            found[EVERY_RUN] = why
+            found[EVERY_RUN] = Hindrance(why, of_quiet_runs=True)
+        else:
+            # A database that cannot be asked is said elsewhere.
+            with contextlib.suppress(WorldError):
+                for run_id, host in (await self._stranded()).items():
+                    found[run_id] = Hindrance(_lost(host), "host", of_quiet_runs=True)
         async for one in client.list_workflows(self._query, limit=AT_MOST):
             _, _, rest = one.id.partition("/")
             causes = [text.removeprefix(CAUSE) for text in one.typed_search_attributes.get(PROBLEMS, [])]
-            found[rest.split("/")[0]] = reason_of([text for text in causes if "=" not in text])
+            found[rest.split("/")[0]] = Hindrance(reason_of([text for text in causes if "=" not in text]))
         return found
 
     async def _unserved(self) -> str:
@@ -104,14 +122,26 @@ async def unsigned() -> float | None:
     return None
 
 
-def hindered(run: RunSummary, known: Mapping[str, str]) -> RunSummary:
+async def nowhere() -> Mapping[str, str]:
+    """The same, of hosts."""
+    return dict[str, str]()
+
+
+def _lost(host: str) -> str:
+    return (
+        f"Host {host}, which has its files, has not been heard of for {SILENT_SECONDS:g} seconds. Nothing is lost: "
+        "where it does not come back, another host opens them as they were when they were last recorded."
+    )
+
+
+def hindered(run: RunSummary, known: Mapping[str, Hindrance]) -> RunSummary:
     """As people should see it."""
-    reason = known.get(run.run_id)
-    if reason is None and run.status in ("queued", "running") and datetime.now(UTC) - run.updated_at > QUIET:
-        reason = known.get(EVERY_RUN)
-    if reason is None or run.result is not None:
+    quiet = run.status in ("queued", "running") and datetime.now(UTC) - run.updated_at > QUIET
+    met = [one for name in (run.run_id, EVERY_RUN) if (one := known.get(name)) and (quiet or not one.of_quiet_runs)]
+    if not met or run.result is not None:
         return run
-    return run.model_copy(update={"status": "waiting", "waiting_for": "worker", "waiting_reason": reason})
+    reason, waiting_for, _ = met[0]
+    return run.model_copy(update={"status": "waiting", "waiting_for": waiting_for, "waiting_reason": reason})
 
 
 def reason_of(causes: list[str]) -> str:

@@ -8,6 +8,7 @@ from temporalio.client import Client
 from adapters.blobs import ObjectBlobs
 from adapters.forges import make_forges
 from adapters.journal.postgres import PostgresJournal
+from adapters.journal.workers import WorkerTable
 from adapters.logs import keep_in
 from adapters.models import ProviderModels
 from adapters.prompts import FilePrompts
@@ -15,7 +16,7 @@ from adapters.settings import Settings, load_settings
 from adapters.site import load_site
 from adapters.temporal import connect, ensure_search_attributes
 from adapters.workspaces.snapshots import PackSnapshots
-from api.hindrances import Silence
+from api.hindrances import AT_MOST, SILENT_SECONDS
 from api.parts import ApiParts, ApiSettings
 from api.runs import TemporalRuns
 from domain.errors import InvalidRequest
@@ -40,7 +41,7 @@ async def joined_parts(environment: Mapping[str, str] | None = None) -> AsyncGen
             blobs=blobs,
             models=models,
             prompts=FilePrompts(),
-            runs=temporal_runs(settings, lambda: journal.workers.silence(settings.task_queue)),
+            runs=temporal_runs(settings, journal.workers),
             tokens=journal,
             settings=api_settings(settings),
             mask=mask,
@@ -51,7 +52,7 @@ async def joined_parts(environment: Mapping[str, str] | None = None) -> AsyncGen
         await journal.close()
 
 
-def temporal_runs(settings: Settings, silence: Silence) -> TemporalRuns:
+def temporal_runs(settings: Settings, workers: WorkerTable) -> TemporalRuns:
     """Connects when first asked for, so that runs are taken in while Temporal is down."""
 
     async def connected() -> Client:
@@ -59,7 +60,13 @@ def temporal_runs(settings: Settings, silence: Silence) -> TemporalRuns:
         await ensure_search_attributes(client)
         return client
 
-    return TemporalRuns(connected, settings.task_queue, settings.signal_decisions, silence)
+    async def silence() -> float | None:
+        return await workers.silence(settings.task_queue)
+
+    async def stranded() -> Mapping[str, str]:
+        return await workers.stranded(settings.task_queue, SILENT_SECONDS, AT_MOST)
+
+    return TemporalRuns(connected, settings.task_queue, settings.signal_decisions, silence, stranded)
 
 
 def api_settings(settings: Settings) -> ApiSettings:

@@ -7,6 +7,7 @@ from typing import Annotated, Protocol, cast
 
 from fastapi import Depends, Request
 
+from api.hindrances import Hindrance
 from domain.approval import DecideApproval
 from domain.mailbox import CancelRun, PauseRun, ResumeRun, SendMessage
 from domain.notify import Notify
@@ -37,7 +38,7 @@ class RunControl(Protocol):
         """Identities of the workers that served the task queue within the last 90 seconds, in a version that serves."""
         ...
 
-    async def hindrances(self) -> Mapping[str, str]:
+    async def hindrances(self) -> Mapping[str, Hindrance]:
         """Why runs cannot go on where the journal cannot say it; by run, or for all under ""."""
         ...
 

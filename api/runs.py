@@ -22,7 +22,7 @@ from temporalio.common import (
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.hindrances import Hindrances, Silence, unsigned
+from api.hindrances import Hindrance, Hindrances, Silence, Stranded, nowhere, unsigned
 from api.parts import Word
 from domain.approval import DecideApproval
 from domain.errors import CallerError, Conflict, InvalidRequest, NotFound, WorldError
@@ -66,14 +66,19 @@ class TemporalRuns:
     """`connect` is called again until it succeeds once: the API starts, and takes runs in, while Temporal is down."""
 
     def __init__(
-        self, connect: Connect, task_queue: str, signal_decisions: bool = True, silence: Silence = unsigned
+        self,
+        connect: Connect,
+        task_queue: str,
+        signal_decisions: bool = True,
+        silence: Silence = unsigned,
+        stranded: Stranded = nowhere,
     ) -> None:
         self._connect = connect
         self._connected: Client | None = None
         self._connecting = asyncio.Lock()
         self._task_queue = task_queue
         self._signal_decisions = signal_decisions
-        self._hindrances = Hindrances(self._client, self.workers, task_queue, silence)
+        self._hindrances = Hindrances(self._client, self.workers, task_queue, silence, stranded)
 
     @classmethod
     def over(cls, client: Client, task_queue: str, signal_decisions: bool = True) -> "TemporalRuns":
@@ -160,7 +165,7 @@ class TemporalRuns:
             if one.last_access_time.ToDatetime(UTC) > since and version_of(one) in serving
         ]
 
-    async def hindrances(self) -> Mapping[str, str]:
+    async def hindrances(self) -> Mapping[str, Hindrance]:
         return await self._hindrances.known()
 
     async def _leave(self, handle: WorkflowHandle[object, object], name: str, word: Word) -> None:

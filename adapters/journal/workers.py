@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 
 from adapters.journal.connections import Connections
 from adapters.journal.statements import statements
@@ -33,6 +33,16 @@ class WorkerTable:
         """Seconds since any worker of the queue has said that it lives; None where none ever has."""
         [(seconds,)] = await self._connections.rows(_SQL["silence"], {"task_queue": task_queue})
         return None if seconds is None else float(seconds)
+
+    async def stranded(self, task_queue: str, seconds: float, limit: int) -> Mapping[str, str]:
+        """The hosts, by run, of those that go on, of which nothing was recorded for so long, and whose host's workers
+        have been silent for so long."""
+        known = {"task_queue": task_queue, "seconds": seconds}
+        hosts = [host for (host,) in await self._connections.rows(_SQL["silent_hosts"], known)]
+        if not hosts:
+            return dict[str, str]()
+        found = await self._connections.rows(_SQL["stranded"], {"hosts": hosts, "seconds": seconds, "limit": limit})
+        return {str(run_id): str(host) for run_id, host in found}
 
     async def _say(self, worker: str, task_queue: str) -> None:
         while True:

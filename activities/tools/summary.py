@@ -4,7 +4,7 @@ from domain.secrets import Mask
 
 SUMMARY_CHARACTERS = 80
 READ_CHARACTERS = 4096
-"""More than a secret that begins in the line reaches."""
+"""What begins as a secret in the line shows within so many that it is one."""
 LOOKS = Mask()
 
 

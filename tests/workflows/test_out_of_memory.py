@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +20,9 @@ from tests.workflows.fates import LONG, LONG_CALL, finished, no_process_is_left,
 from tests.workflows.test_durability import redone
 
 AMPLE = SandboxLimits(memory_bytes=8 << 30, processes=4096)
-SQUEEZE_SECONDS = 60.0
+SQUEEZE_SECONDS = 10.0
+SPARE_BYTES = 32 << 20
+HUNGRY = "import time; eaten = []\nwhile True: eaten.append(b'x' * (1 << 20)); time.sleep(0.01)"
 FILES = {False: ("memory.usage_in_bytes", "memory.limit_in_bytes"), True: ("memory.current", "memory.max")}
 
 
@@ -31,9 +35,21 @@ class Room:
     limit: Path
 
     def shrink(self) -> None:
-        """To what is used just now: whoever asks for more is killed, or has others killed."""
-        with contextlib.suppress(OSError):  # busy, while nothing can be reclaimed
-            self.limit.write_text(self.used.read_text())
+        """To little more than what is used just now: whoever asks for more is killed, or has others killed."""
+        self.limit.write_text(str(int(self.used.read_text()) + SPARE_BYTES))
+
+    @contextlib.asynccontextmanager
+    async def enter(self, start: Callable[[], Awaitable[Process]]) -> AsyncGenerator[Process]:
+        with self.group.entered():
+            process = await start()
+        if self.group.joins:
+            self.group.join(process.pid)
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -53,20 +69,27 @@ async def room(open_directory: Path) -> AsyncIterator[Room]:
 
 async def test_a_run_outlives_a_worker_that_is_out_of_memory(stack: Stack, room: Room) -> None:
     await stack.worker.end()
-    with room.group.entered():
+    async with room.enter(lambda: started(stack)) as worker:
+        run_id = await submit(stack, LONG)
+        await stack.until_event(run_id, f"{LONG_CALL}/started/1", seconds=120)
+        # A worker that waits for its command asks for next to nothing: another takes what is left, and the worker is
+        # the one that the kernel chooses.
+        Path(f"/proc/{worker.pid}/oom_score_adj").write_text("1000")
+        room.shrink()
+        async with room.enter(hungry), asyncio.timeout(SQUEEZE_SECONDS):
+            assert await worker.wait() == -signal.SIGKILL
+        assert room.group.out_of_memory()
         await stack.worker.start()
-    assert stack.worker.running is not None
-    if room.group.joins:
-        room.group.join(stack.worker.running.pid)
-    run_id = await submit(stack, LONG)
-    await stack.until_event(run_id, f"{LONG_CALL}/started/1", seconds=120)
-    async with asyncio.timeout(SQUEEZE_SECONDS):
-        while stack.worker.running.returncode is None:
-            room.shrink()
-            await asyncio.sleep(0.05)
-    assert stack.worker.running.returncode == -signal.SIGKILL
-    assert room.group.out_of_memory()
-    await stack.worker.start()
-    await finished(stack, run_id)
+        await finished(stack, run_id)
     assert await redone(stack, run_id) == [f"{LONG_CALL}/redone/1"]
     await no_process_is_left(run_id)
+
+
+async def started(stack: Stack) -> Process:
+    await stack.worker.start()
+    assert stack.worker.running is not None
+    return stack.worker.running
+
+
+async def hungry() -> Process:
+    return await asyncio.create_subprocess_exec(sys.executable, "-c", HUNGRY)

@@ -34,8 +34,9 @@ class Room:
     used: Path
     limit: Path
 
-    def shrink(self) -> None:
-        """To little more than what is used just now: whoever asks for more is killed, or has others killed."""
+    def shrink(self, chosen: int) -> None:
+        """To little more than what is used just now: for who asks for more, the process `chosen` is killed."""
+        Path(f"/proc/{chosen}/oom_score_adj").write_text("1000")
         self.limit.write_text(str(int(self.used.read_text()) + SPARE_BYTES))
 
     @contextlib.asynccontextmanager
@@ -72,10 +73,8 @@ async def test_a_run_outlives_a_worker_that_is_out_of_memory(stack: Stack, room:
     async with room.enter(lambda: started(stack)) as worker:
         run_id = await submit(stack, LONG)
         await stack.until_event(run_id, f"{LONG_CALL}/started/1", seconds=120)
-        # A worker that waits for its command asks for next to nothing: another takes what is left, and the worker is
-        # the one that the kernel chooses.
-        Path(f"/proc/{worker.pid}/oom_score_adj").write_text("1000")
-        room.shrink()
+        # A worker that waits for its command asks for next to nothing: another takes what is left.
+        room.shrink(chosen=worker.pid)
         async with room.enter(hungry), asyncio.timeout(SQUEEZE_SECONDS):
             assert await worker.wait() == -signal.SIGKILL
         assert room.group.out_of_memory()

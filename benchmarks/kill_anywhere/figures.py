@@ -160,7 +160,13 @@ def _told(outcome: Outcome, trace: Trace) -> Figures:
     other = trace.finished and _differs(trace, outcome.ideal[trace.work.name])
     until = trace.ended or time.time()
     kills = [number for number, one in enumerate(outcome.injected, 1) if trace.began <= one.at <= until]
-    return {**said, "other files": other, "unexplained": round(trace.unexplained, 1), "kills": kills}
+    return {
+        **said,
+        "asked after it was recorded": trace.late_questions,
+        "other files": other,
+        "unexplained": round(trace.unexplained, 1),
+        "kills": kills,
+    }
 
 
 def _redone_by_kill(outcome: Outcome, trace: Trace) -> list[tuple[str, int]]:

@@ -45,7 +45,13 @@ class Trace:
     @property
     def asked_again(self) -> int:
         """Model calls for a turn whose answer was recorded already."""
-        return sum(at > self.recorded.get(turn, at) for turn, at in self.asked)
+        return len(self.late_questions)
+
+    @property
+    def late_questions(self) -> list[tuple[str, float]]:
+        """Those, by turn, and how many seconds after the record."""
+        late = [(turn, at - self.recorded.get(turn, at)) for turn, at in self.asked]
+        return [(turn, round(seconds, 3)) for turn, seconds in late if seconds > 0]
 
     @property
     def wasted(self) -> int:

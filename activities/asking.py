@@ -6,7 +6,7 @@ from time import monotonic
 
 from temporalio import activity
 
-from activities.admission import Admissions
+from activities.admission import LEAVES_SECONDS, Admissions, Answered, AskedTurn
 from activities.live import LiveStream
 from activities.turns import CallModelInput
 from domain.dossier import Dossier
@@ -17,38 +17,6 @@ from domain.ports import Journal, Model, Models, SharedWeather
 from domain.record import RecordedEvent
 from domain.secrets import Mask
 from domain.weather import Outlook, Place, WeatherRules, gust, known_weather
-
-FRESH_SECONDS = 2.0
-"""So long after a look at the journal a question may leave: less than what a silent attempt is replaced after."""
-
-
-class Answered(Exception):
-    """Another attempt had the turn's answer first: `recorded`."""
-
-    def __init__(self, recorded: RecordedEvent) -> None:
-        super().__init__("the turn has an answer already")
-        self.recorded = recorded
-
-
-class Unanswered:
-    """That the journal has no answer to a turn, and when that was last known.
-
-    A process that is stopped here and comes back would else ask for what the attempt that followed it has paid for."""
-
-    def __init__(self, journal: Journal, run_id: str, turn: int, known_at: float) -> None:
-        self._journal = journal
-        self._run_id = run_id
-        self._key = f"turn/{turn}"
-        self._known_at = known_at
-
-    async def until(self, fresh_seconds: float) -> float:
-        """The time of the monotonic clock up to which it may be believed; raises Answered where it is so no longer."""
-        if monotonic() > self._known_at + fresh_seconds / 2:
-            self._known_at = monotonic()
-            recorded = await self._journal.find(self._run_id, self._key)
-            if recorded is not None:
-                raise Answered(recorded)
-        return self._known_at + fresh_seconds
 
 
 class Asking:
@@ -75,7 +43,6 @@ class Asking:
         dossier: Dossier,
         request: Callable[[str], ModelRequest],
         admitted: Callable[[], Awaitable[None]],
-        unanswered: Unanswered,
     ) -> Sequence[RecordedEvent]:
         """What stands in the journal afterwards, the answer first; `request` is made for the model's own name.
 
@@ -84,18 +51,17 @@ class Asking:
         """
         provider, name = self._models.get(model)
         asked = request(name)
-        reserved, warned = await self._admissions.reserve(input, model, asked, dossier)
-        began = monotonic()
+        turn = self._admissions.turn(input, model, asked, dossier)
         try:
-            asked = request(name) if warned else asked
-            answer = await self._answer(input, model, provider, asked, admitted, unanswered)
+            asked = request(name) if await turn.reserve() else asked
+            began = monotonic()
+            answer = await self._answer(input, model, provider, asked, admitted, turn)
         except Answered as found:
-            await self._admissions.release(reserved)
             return [found.recorded]
         except PerdureError:
-            await self._admissions.release(reserved)
+            await turn.release()
             raise
-        return await self._admissions.settle(reserved, self._answered(input, model, answer, monotonic() - began))
+        return await turn.settle(self._answered(input, model, answer, monotonic() - began))
 
     async def _answer(
         self,
@@ -104,7 +70,7 @@ class Asking:
         provider: Model,
         asked: ModelRequest,
         admitted: Callable[[], Awaitable[None]],
-        unanswered: Unanswered,
+        turn: AskedTurn,
     ) -> ModelAnswer:
         """As the weather allows it, and the weather hears how it went."""
         place = self._models.place(model)
@@ -114,7 +80,7 @@ class Asking:
         await admitted()
         stream = Clearing(self._weather, place, outlook, await self._stream(input))
         try:
-            answer = await self._in_time(provider, asked, stream, unanswered)
+            answer = await self._in_time(provider, asked, stream, turn)
         except (ProviderUnavailable, KeyRefused) as error:
             await self._heard(input, place, outlook, error)
             raise
@@ -128,16 +94,14 @@ class Asking:
         await stream.clear()
         return answer
 
-    async def _in_time(
-        self, provider: Model, asked: ModelRequest, stream: "Clearing", unanswered: Unanswered
-    ) -> ModelAnswer:
+    async def _in_time(self, provider: Model, asked: ModelRequest, stream: "Clearing", turn: AskedTurn) -> ModelAnswer:
         """Where it took too long to get through to the provider, the next try has twice the time."""
-        fresh = FRESH_SECONDS
+        seconds = LEAVES_SECONDS
         while True:
             try:
-                return await provider.answer(asked, stream.send, await unanswered.until(fresh))
+                return await provider.answer(asked, stream.send, await turn.leaves_by(seconds))
             except NotSent:
-                fresh *= 2
+                seconds *= 2
 
     async def _heard(
         self, input: CallModelInput, place: Place, outlook: Outlook, error: ProviderUnavailable | KeyRefused

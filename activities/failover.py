@@ -7,7 +7,7 @@ from itertools import takewhile
 
 from temporalio import activity
 
-from activities.asking import Asking, Unanswered
+from activities.asking import Asking
 from activities.sights import show_wait, show_wait_over
 from activities.turns import CallModelInput
 from domain.chain import Chain
@@ -33,18 +33,14 @@ class Failover:
         self._rules = rules
 
     async def ask(
-        self,
-        input: CallModelInput,
-        dossier: Dossier,
-        request: Callable[[str], ModelRequest],
-        unanswered: Unanswered,
+        self, input: CallModelInput, dossier: Dossier, request: Callable[[str], ModelRequest]
     ) -> Sequence[RecordedEvent]:
         """The first answer along the chain. Where there is none, raises what the run waits for or ends with."""
         steps = _Steps(self._journal, input, dossier.chain)
         for model in dossier.chain.order(input.model):
             try:
                 admitted = partial(steps.take, model)
-                return await self._asking.ask(input, model, dossier, request, admitted, unanswered)
+                return await self._asking.ask(input, model, dossier, request, admitted)
             except (ProviderUnavailable, ProviderRefused) as error:
                 steps.met.append((model, _not_for_ever(dossier.chain, input.turn, error)))
                 if not self._goes_on(input, dossier.chain, *steps.met[-1]):

@@ -1,12 +1,11 @@
 """One turn: asks the model, settles what can be settled at once, says what is to be run."""
 
 from functools import cache
-from time import monotonic
 
 from temporalio import activity
 
 from activities.admission import Admissions
-from activities.asking import Asking, Unanswered
+from activities.asking import Asking
 from activities.dossiers import Dossiers
 from activities.failover import Failover
 from activities.tools import TOOLS, schema
@@ -50,16 +49,14 @@ class ModelActivities:
     @activity.defn
     async def call_model(self, input: CallModelInput) -> CallModelResult:
         """Answers from the journal where the turn is recorded; otherwise the model is asked, and then it is."""
-        known_at = monotonic()
         dossier = await self._dossiers.of(input.run_id)
         if input.messages or input.notes:
             await self._deliver(input, dossier)
-            known_at = monotonic()
             dossier = await self._dossiers.of(input.run_id)
         answered = dossier.answer(input.turn)
         if answered is None:
             try:
-                answered = await self._ask(input, dossier, known_at)
+                answered = await self._ask(input, dossier)
             except NotAdmitted as error:
                 await self._failover.over(input, dossier)
                 return refused(error.refusal)
@@ -96,12 +93,8 @@ class ModelActivities:
             events.append(NewEvent(key=f"turn/{input.turn}/note/{number}", event=told))
         await self._journal.record(input.run_id, events)
 
-    async def _ask(self, input: CallModelInput, dossier: Dossier, known_at: float) -> TurnAnswered:
-        """`known_at`: when the journal was last looked at, and had no answer."""
-        unanswered = Unanswered(self._journal, input.run_id, input.turn, known_at)
-        answer, *_ = await self._failover.ask(
-            input, dossier, lambda name: self._request(input, name, dossier), unanswered
-        )
+    async def _ask(self, input: CallModelInput, dossier: Dossier) -> TurnAnswered:
+        answer, *_ = await self._failover.ask(input, dossier, lambda name: self._request(input, name, dossier))
         self._dossiers.add(input.run_id, answer)
         assert isinstance(answer.event, TurnAnswered)
         return answer.event

@@ -82,12 +82,17 @@ class Wanted(Value):
     team_bounds: Bounds = Bounds()
     unpriced: str | None = None
     """The model, where its price is not known."""
+    asker: str = ""
+    """Who asks: another one for each attempt, wherever it is made."""
+    asking_seconds: float = 0.0
+    """How long its question may still leave: no other attempt asks, or records an answer, meanwhile."""
 
 
 class Admission(Value):
-    """`held`: nothing is left beside what others have reserved, but they may use less. `used_up`: nothing is left."""
+    """`held`: nothing is left beside what others have reserved, but they may use less. `used_up`: nothing is left.
+    `asking`: another attempt's question may be leaving. `answered`: the turn is recorded."""
 
-    verdict: Literal["admitted", "held", "used_up"]
+    verdict: Literal["admitted", "held", "used_up", "asking", "answered"]
     scope: Scope | None = None
     """Whose limit refused it."""
     limit: BoundName | None = None

@@ -28,7 +28,8 @@ class EventTable:
         statement: bytes = _SQL["append"],
         more: Mapping[str, object] = MappingProxyType({}),
     ) -> Sequence[RecordedEvent]:
-        """By another statement that ends in the same, with `more` parameters of its own."""
+        """By another statement that ends in the same, with `more` parameters of its own. With nothing, where that
+        refused to record."""
         if not events:
             return ()
         stored = await asyncio.gather(*(self._bodies.store(one.event) for one in events))
@@ -44,12 +45,13 @@ class EventTable:
                 "facts": [facts(one.event) for one in events],
             },
         )
-        if not rows:
-            raise Fenced(f"The workspace of run {run_id} was opened again; nothing was recorded")
-        return await self._standing(run_id, events, rows)
+        return await self._standing(run_id, events, rows) if rows else ()
 
     async def start(self, run_id: str, generation: int, events: Sequence[NewEvent]) -> Sequence[RecordedEvent]:
-        return await self.record(run_id, events, _SQL["start"], {"generation": generation})
+        started = await self.record(run_id, events, _SQL["start"], {"generation": generation})
+        if not started:
+            raise Fenced(f"The workspace of run {run_id} was opened again; nothing was recorded")
+        return started
 
     async def commit(self, run_id: str, commit: CallCommit) -> RecordedEvent:
         returned = commit.returned.event

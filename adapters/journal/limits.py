@@ -33,6 +33,8 @@ class LimitTable:
                 "team": wanted.team,
                 "month": wanted.month,
                 "team_bounds": wanted.team_bounds.model_dump_json(),
+                "asker": wanted.asker,
+                "asking_seconds": wanted.asking_seconds,
             },
         )
         return Admission(
@@ -50,11 +52,12 @@ class LimitTable:
             "cost_usd": used.cost_usd,
             "team": wanted.team,
             "month": wanted.month,
+            "asker": wanted.asker,
         }
         return await self._events.record(wanted.run_id, events, _SQL["settle"], parameters)
 
     async def release(self, wanted: Wanted) -> None:
-        parameters = wanted.model_dump(include={"run_id", "key", "attempt"})
+        parameters = wanted.model_dump(include={"run_id", "key", "attempt", "asker"})
         await self._connections.rows(_SQL["release"], parameters)
 
     async def raise_account(self, run_id: str, wanted: Raise) -> Account | None:

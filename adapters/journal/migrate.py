@@ -12,7 +12,7 @@ from adapters.journal.errors import translated
 from adapters.journal.statements import statements
 from domain.errors import PerdureError, StorageUnavailable
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest version in migrations/versions; a test compares the two."""
 _MIGRATIONS = Path(__file__).parent / "migrations"
 # Alembic keeps what it works on in globals: within a process one at a time, between processes the database's lock.

@@ -17,7 +17,8 @@ class Accounts(Protocol):
 
     async def settle(self, wanted: Wanted, used: Amount, events: Sequence[NewEvent]) -> Sequence[RecordedEvent]:
         """Records the turn of `wanted.key` with what goes with it, and counts `used` in place of what was reserved:
-        once, whoever comes second. Answers as `Journal.record` does."""
+        once, whoever comes second. Answers as `Journal.record` does, and with nothing while another attempt's
+        question may be leaving."""
         ...
 
     async def release(self, wanted: Wanted) -> None:

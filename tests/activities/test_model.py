@@ -6,9 +6,10 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from uuid import uuid4
 
+import pytest
 from temporalio.testing import ActivityEnvironment
 
-from activities.asking import FRESH_SECONDS
+from activities.admission import LEAVES_SECONDS, UNDERWAY_SECONDS
 from activities.dossiers import Dossiers
 from activities.model import ModelActivities
 from activities.turns import CallModelInput
@@ -113,9 +114,10 @@ async def test_a_malformed_call_is_answered_once(journal: PostgresJournal) -> No
     assert await results(journal, late=GOOD, early=BAD) == ["submitted", "turn/1", "turn/1/call/0/returned"]
 
 
+@pytest.mark.parametrize("seconds", [LEAVES_SECONDS + 0.2, LEAVES_SECONDS + UNDERWAY_SECONDS + 1.0])
 async def test_an_attempt_that_was_stopped_before_it_asked_does_not_ask_for_what_its_retry_has_paid_for(
-    journal: PostgresJournal,
+    journal: PostgresJournal, seconds: float
 ) -> None:
-    models = TwoMinds(BAD, GOOD, seconds=FRESH_SECONDS + 0.2)
+    models = TwoMinds(BAD, GOOD, seconds=seconds)
     assert await two_attempts(journal, models) == ["submitted", "turn/1"]
     assert models.asked == 1

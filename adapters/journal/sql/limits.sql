@@ -2,18 +2,18 @@
 SELECT verdict, scope, limit_name, account::text, month::text
 FROM limits_admit(
     %(run_id)s, %(key)s, %(attempt)s::integer, %(tokens)s::bigint, %(cost_usd)s::numeric, %(first)s::jsonb, %(unpriced)s,
-    %(team)s, %(month)s::date, %(team_bounds)s::jsonb
+    %(team)s, %(month)s::date, %(team_bounds)s::jsonb, %(asker)s, %(asking_seconds)s::double precision
 );
 
 -- name: settle
 SELECT key, seq, at, is_new, body, blob
 FROM limits_settle(
     %(run_id)s, %(key)s, %(tokens)s::bigint, %(cost_usd)s::numeric, %(team)s, %(month)s::date,
-    %(keys)s::text[], %(types)s::text[], %(bodies)s::text[], %(blobs)s::text[], %(facts)s::text[]
+    %(keys)s::text[], %(types)s::text[], %(bodies)s::text[], %(blobs)s::text[], %(facts)s::text[], %(asker)s
 );
 
 -- name: release
-DELETE FROM reservations WHERE run_id = %(run_id)s AND key = %(key)s AND attempt = %(attempt)s::integer;
+DELETE FROM reservations WHERE run_id = %(run_id)s AND key = %(key)s AND attempt = %(attempt)s::integer AND asker = %(asker)s;
 
 -- name: raise
 SELECT limits_raise(%(run_id)s, %(bounds)s::jsonb, %(exactly)s)::text;

@@ -1,6 +1,8 @@
 """Limits as admission, on the real Postgres."""
 
 import asyncio
+import random
+import time
 from datetime import date
 from typing import Any
 from uuid import uuid4
@@ -76,6 +78,76 @@ async def test_who_asks_again_for_a_turn_finds_its_own_reservation(journal: Post
     assert (await account_of(journal, run_id)).reserved == WORST, "an earlier attempt gave back what is not its own"
     await journal.release(wanted(run_id, attempt=3))
     assert (await account_of(journal, run_id)).reserved == Amount()
+
+
+async def test_one_attempt_at_a_time_may_ask_and_none_records_an_answer_meanwhile(journal: PostgresJournal) -> None:
+    run_id = await run(journal)
+    hung = wanted(run_id, asker="hung", asking_seconds=0.1)
+    next_one = wanted(run_id, asker="next", asking_seconds=0.6)
+    assert (await journal.admit(hung)).verdict == "admitted"
+    assert (await journal.admit(next_one)).verdict == "asking"
+    await asyncio.sleep(0.15)
+    assert (await journal.admit(next_one)).verdict == "admitted"
+    # It had its answer when it was stopped, and comes back with it while the other's question is on its way.
+    assert not await journal.settle(hung, USED, [answer(1)])
+    assert (await journal.admit(hung)).verdict == "asking"
+    assert (await account_of(journal, run_id)).spent == Amount()
+    await asyncio.sleep(0.65)
+    (recorded,) = await journal.settle(hung, USED, [answer(1)])
+    assert (await journal.settle(next_one, USED, [answer(1, text="another")]))[0] == recorded
+    answered = await journal.admit(wanted(run_id, asker="third", asking_seconds=0.6))
+    assert (answered.verdict, answered.account.reserved, answered.account.spent) == ("answered", Amount(), USED)
+
+
+async def test_whoever_has_its_answer_need_not_wait_for_its_own_question(journal: PostgresJournal) -> None:
+    run_id = await run(journal)
+    asked = wanted(run_id, asker="one", asking_seconds=60.0)
+    assert (await journal.admit(asked)).verdict == "admitted"
+    assert (await journal.admit(asked)).verdict == "admitted"
+    (recorded,) = await journal.settle(asked, USED, [answer(1)])
+    assert recorded.key == "turn/1"
+
+
+async def test_a_question_that_was_given_up_lets_the_next_one_leave(journal: PostgresJournal) -> None:
+    run_id = await run(journal)
+    given_up = wanted(run_id, asker="one", asking_seconds=60.0)
+    await journal.admit(given_up)
+    await journal.release(given_up)
+    assert (await journal.admit(wanted(run_id, asker="two", asking_seconds=60.0))).verdict == "admitted"
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_no_question_leaves_after_the_record_whoever_is_slow(journal: PostgresJournal, seed: int) -> None:
+    """Six attempts of each turn, each slow or quick by chance at each step, as processes that are stopped would be."""
+    run_id = await run(journal)
+    chance = random.Random(seed)
+    limits = Limits(turns=None, cost_usd=None)
+    asked: list[tuple[int, float]] = []
+    recorded_by: dict[int, float] = {}
+
+    async def attempt(turn: int, number: int) -> None:
+        await asyncio.sleep(chance.uniform(0.0, 0.4))
+        since = time.monotonic()
+        claim = wanted(run_id, turn, asker=f"{turn}/{number}", asking_seconds=0.15, limits=limits)
+        while (admitted := await journal.admit(claim)).verdict == "asking":
+            await asyncio.sleep(0.02)
+            since = time.monotonic()
+        if admitted.verdict == "answered":
+            return
+        await asyncio.sleep(chance.choice((0.0, 0.05, 0.3)))
+        if time.monotonic() > since + 0.1:
+            return
+        asked.append((turn, time.monotonic()))
+        await asyncio.sleep(chance.choice((0.0, 0.05, 0.3)))
+        while True:
+            if await journal.settle(claim, USED, [answer(turn)]):
+                break
+            await asyncio.sleep(0.02)
+        recorded_by.setdefault(turn, time.monotonic())
+
+    await asyncio.gather(*(attempt(turn, number) for turn in range(1, 9) for number in range(6)))
+    assert [turn for turn, at in asked if at > recorded_by[turn]] == []
+    assert (await account_of(journal, run_id)).spent.turns == len(recorded_by) > 4
 
 
 async def test_what_does_not_fit_beside_others_waits_and_what_is_alone_may_use_the_rest(

@@ -65,7 +65,7 @@ def show(found: Sequence[Figures]) -> None:
     for name in (name for name in found[0] if name not in DETAILS):
         table.add_row(name, *(str(one[name]) for one in found))
     table.add_section()
-    told = "kills; runs hit; of these killed again first; writes redone; moves again after p50 / p95 / max s"
+    told = "kills; runs hit; stood already / killed again first; writes redone; moves again after p50 / p95 / max s"
     table.add_row(f"[b]{told}", *("" for _ in found))
     for part in ("by kind", "in all"):
         for kind in sorted({kind for one in found for kind in one[part]}):
@@ -76,7 +76,8 @@ def show(found: Sequence[Figures]) -> None:
 def _cell(kind: Figures | None) -> str:
     if kind is None:
         return "has none"
-    counts = "; ".join(str(kind[name]) for name in ("injections", "runs hit", "killed again first", "redone"))
+    before = f"{kind['stood already']} / {kind['killed again first']}"
+    counts = "; ".join(str(one) for one in (kind["injections"], kind["runs hit"], before, kind["redone"]))
     return f"{counts}; {kind['p50']} / {kind['p95']} / {kind['max']}"
 
 

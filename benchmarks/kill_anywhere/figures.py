@@ -1,12 +1,13 @@
 """What was lost, doubled and done again, and how soon runs moved on."""
 
+import math
 import time
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks.kill_anywhere.kills import BOUNDARY, LOST_HOST, RESTARTED
+from benchmarks.kill_anywhere.kills import BOUNDARY, LOST_HOST, RESTARTED, gravity
 from benchmarks.kill_anywhere.resumed import Sample, quantile
 from benchmarks.kill_anywhere.trace import Trace
 from benchmarks.kill_anywhere.trial import Outcome
@@ -103,7 +104,6 @@ def tabled(found: Figures) -> Figures:
 
 def _kills(outcome: Outcome) -> list[KillRecord]:
     redone = Counter(number for trace in outcome.traces for _, number in _redone_by_kill(outcome, trace))
-    nexts = [*(one.at for one in outcome.injected[1:]), float("inf")]
     return [
         KillRecord(
             kind=one.kind,
@@ -111,25 +111,35 @@ def _kills(outcome: Outcome) -> list[KillRecord]:
             at=round(one.at, 2),
             since=round(one.since, 2),
             redone=redone[number],
-            samples=tuple(_samples(outcome, one.since, next_at)),
+            samples=tuple(_samples(outcome, number - 1)),
         )
-        for number, (one, next_at) in enumerate(zip(outcome.injected, nexts, strict=True), 1)
+        for number, one in enumerate(outcome.injected, 1)
     ]
 
 
-def _samples(outcome: Outcome, since: float, next_at: float) -> list[Sample]:
+def _samples(outcome: Outcome, number: int) -> list[Sample]:
     """Seconds from the kill to the next event, of the runs that were under way."""
-    after = [seconds for trace in outcome.traces if (seconds := trace.resumed_after(since)) is not None]
-    watched = max(next_at - since, 0.0)
-    return [Sample(seconds=round(min(one, watched), 3), moved=one <= watched) for one in after]
+    kills = outcome.injected
+    since = kills[number].since
+    watched = max(kills[number + 1].at - since, 0.0) if number + 1 < len(kills) else math.inf
+    graver = [one.at for one in kills[:number] if gravity(one.kind) > gravity(kills[number].kind)]
+    found: list[Sample] = []
+    for trace in outcome.traces:
+        after = trace.resumed_after(since)
+        if after is not None:
+            stood = bool(graver) and trace.last_moved(kills[number].at) < graver[-1]
+            found.append(Sample(seconds=round(min(after, watched), 3), moved=after <= watched, stood=stood))
+    return found
 
 
 def _of(kills: Sequence[KillRecord]) -> Figures:
-    samples = [sample for one in kills for sample in one.samples]
+    every = [sample for one in kills for sample in one.samples]
+    samples = [one for one in every if not one.stood]
     moved = [one.seconds for one in samples if one.moved]
     return {
         "injections": len(kills),
-        "runs hit": len(samples),
+        "runs hit": len(every),
+        "stood already": len(every) - len(samples),
         "killed again first": len(samples) - len(moved),
         "redone": sum(one.redone for one in kills),
         "p50": _rounded(quantile(samples, 0.5)),

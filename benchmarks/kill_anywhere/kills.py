@@ -52,6 +52,11 @@ RESTARTED = (BOUNDARY, "worker killed", "worker told to stop", COLD)
 LOST_HOST = ("worker hung, other host", "worker killed, disk lost", "all killed, disk lost")
 
 
+def gravity(kind: str) -> int:
+    """A host that is gone is waited for longer than a part that comes back, and that longer than the next worker."""
+    return 2 if kind in LOST_HOST else 0 if kind in RESTARTED else 1
+
+
 @dataclass(frozen=True)
 class Injection:
     kind: str

@@ -11,6 +11,8 @@ class Sample(Value):
 
     seconds: float
     moved: bool
+    stood: bool = False
+    """It had not moved since a graver kill before: what it waits for is that one's, and no percentile has it."""
 
 
 def quantile(samples: Sequence[Sample], share: float) -> float | None:

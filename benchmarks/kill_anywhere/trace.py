@@ -76,3 +76,7 @@ class Trace:
             return None
         following = [one for one in self.progress if one > at]
         return min(following) - at if following else None
+
+    def last_moved(self, at: float) -> float:
+        """When the last thing before `at` was recorded; when it began, where nothing was."""
+        return max((one for one in self.progress if one <= at), default=self.began)

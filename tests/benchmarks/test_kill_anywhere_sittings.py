@@ -4,11 +4,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.kill_anywhere.figures import Figures, redone_by_kill, tabled, united
-from benchmarks.kill_anywhere.kills import KINDS, plan
+from benchmarks.kill_anywhere.figures import Figures, figures, redone_by_kill, tabled, united
+from benchmarks.kill_anywhere.kills import KINDS, Injected, plan
 from benchmarks.kill_anywhere.resumed import Sample, quantile
 from benchmarks.kill_anywhere.sittings import Record, Wanted, planned
 from benchmarks.kill_anywhere.trace import Trace
+from benchmarks.kill_anywhere.trial import Outcome
 from benchmarks.kill_anywhere.work import WORKS
 
 
@@ -35,6 +36,18 @@ def test_a_run_that_was_killed_again_first_makes_no_percentile_smaller() -> None
     assert quantile(moved(1.0, 2.0, 3.0, 8.0), 0.5) == 2.0
     # It has stood for as long as it was seen to stand; for how long in all nobody knows.
     assert quantile([Sample(seconds=2.5, moved=False)], 0.5) is None
+
+
+def test_what_still_waits_for_a_graver_kill_is_not_put_down_to_a_lesser_one() -> None:
+    waits = Trace("waits", WORKS[0], began=0.0, ended=60.0, progress=[1.0, 30.0, 33.0, 60.0])
+    moves = Trace("moves", WORKS[0], began=0.0, ended=60.0, progress=[1.0, 15.0, 21.0, 60.0])
+    kinds = (("worker killed, disk lost", 10.0), ("worker killed", 20.0), ("worker killed, disk lost", 28.0))
+    injected = [Injected(kind, at, at) for kind, at in kinds]
+    found = figures(Outcome("Perdure", {WORKS[0].name: waits}, [waits, moves], injected, 60.0))
+    restarts = found["in all"]["a worker restarts on its host"]
+    assert [restarts[name] for name in ("runs hit", "stood already", "killed again first", "max")] == [2, 1, 0, 1.0]
+    lost = found["in all"]["a host is lost"]
+    assert [lost[name] for name in ("runs hit", "stood already", "killed again first", "max")] == [4, 0, 1, 32.0]
 
 
 def test_sittings_add_up_and_their_percentiles_are_over_all_samples() -> None:

@@ -54,17 +54,16 @@ class AskedTurn:
         self._wanted = wanted
         self._since = 0.0
 
-    async def reserve(self, seconds: float = LEAVES_SECONDS) -> bool:
+    async def reserve(self) -> bool:
         """Whether the model was told to wrap up just now. Raises as Admissions.admit does."""
-        self._wanted = self._wanted.model_copy(update={"asking_seconds": seconds + UNDERWAY_SECONDS})
-        self._since, account = await self._admissions.admit(self._input, self._wanted)
-        return await self._admissions.warned(self._input, account)
+        return await self._admissions.warned(self._input, await self._take(LEAVES_SECONDS))
 
     async def leaves_by(self, seconds: float) -> float:
         """The time of the monotonic clock until which the question may leave; where little of it is left, it is taken
         anew, for `seconds`."""
         if seconds > LEAVES_SECONDS or monotonic() > self._since + seconds / 2:
-            await self.reserve(seconds)
+            # Without a warning: the request is made already.
+            await self._take(seconds)
         return self._since + seconds
 
     async def settle(self, answered: TurnAnswered) -> Sequence[RecordedEvent]:
@@ -72,6 +71,11 @@ class AskedTurn:
 
     async def release(self) -> None:
         await self._admissions.release(self._wanted)
+
+    async def _take(self, seconds: float) -> Account:
+        self._wanted = self._wanted.model_copy(update={"asking_seconds": seconds + UNDERWAY_SECONDS})
+        self._since, account = await self._admissions.admit(self._input, self._wanted)
+        return account
 
 
 class Admissions:

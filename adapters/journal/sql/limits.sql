@@ -13,7 +13,8 @@ FROM limits_settle(
 );
 
 -- name: release
-DELETE FROM reservations WHERE run_id = %(run_id)s AND key = %(key)s AND attempt = %(attempt)s::integer AND asker = %(asker)s;
+DELETE FROM reservations
+WHERE run_id = %(run_id)s AND key = %(key)s AND attempt = %(attempt)s::integer AND asker = %(asker)s;
 
 -- name: raise
 SELECT limits_raise(%(run_id)s, %(bounds)s::jsonb, %(exactly)s)::text;
